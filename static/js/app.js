@@ -1,0 +1,145 @@
+// The small behaviours that HTML and htmx do not give: keys, toasts, focus after a swap, leases, polling in hidden tabs.
+// Every write works without this file; it only makes the same buttons faster.
+(() => {
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const visible = (node) => node.getClientRects().length > 0 && !node.disabled;
+  document.documentElement.classList.add("js");
+
+  // Toasts -------------------------------------------------------------------
+  const LIFE_MS = 8000;
+  const age = (toast) => {
+    if (toast.dataset.aged) return;
+    toast.dataset.aged = "1";
+    setTimeout(function leave() {
+      // Somebody who reads it, or is about to press Undo, keeps it.
+      if (toast.matches(":hover, :focus-within")) setTimeout(leave, 2000);
+      else toast.remove();
+    }, LIFE_MS);
+  };
+  const ageAll = () => $$("#toasts .toast-line:not(.is-unsafe)").forEach(age);
+  const say = (text, kind = "unsafe") => {
+    const copy = $("#toast-template").content.cloneNode(true);
+    copy.firstElementChild.classList.add(`is-${kind}`);
+    $(".text", copy).textContent = text;
+    $("#toasts").append(copy);
+    ageAll();
+  };
+
+  // Keys: data-key="1" on a button, link or field; one key clicks (or focuses) the first visible one ----------------
+  const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=submit]), textarea, select, [contenteditable=true]";
+  const keyOf = (event) => {
+    const name = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    return event.shiftKey && /^[a-z]$/.test(name) ? `Shift+${name}` : name;
+  };
+  const press = (node) => {
+    if (node.matches(TYPING)) { node.focus(); node.select?.(); } else node.click();
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "Enter") return;
+    if (event.target.matches(TYPING)) { if (event.key === "Escape") event.target.blur(); return; }
+    if ($("dialog[open]")) return;
+    // Enter and Space belong to the control that has the focus; a row of a list gives them up.
+    const own = event.target.closest("a, button, summary, input");
+    if ((event.key === "Enter" || event.key === " ") && own && !own.matches("[data-row]")) return;
+    const node = $$(`[data-key="${CSS.escape(keyOf(event))}"]`).find(visible);
+    if (!node) return;
+    event.preventDefault();
+    press(node);
+  });
+
+  const fillKeys = (sheet) => {
+    const list = $("dl", sheet);
+    list.replaceChildren();
+    for (const node of $$("[data-key]").filter(visible)) {
+      const [key, what] = [document.createElement("dt"), document.createElement("dd")];
+      const cap = document.createElement("kbd");
+      cap.textContent = node.dataset.key.replace("Shift+", "⇧").replace("Enter", "↵");
+      key.append(cap);
+      what.textContent = node.dataset.keyText || node.getAttribute("aria-label") || node.textContent.replace($("kbd", node)?.textContent ?? "", "").trim();
+      list.append(key, what);
+    }
+  };
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-dialog]");
+    if (opener) {
+      const dialog = document.getElementById(opener.dataset.dialog);
+      if (dialog.id === "keys") fillKeys(dialog);
+      dialog.showModal();
+    }
+    if (event.target.closest("[data-close]")) event.target.closest("dialog, .toast-line")?.[event.target.closest("dialog") ? "close" : "remove"]();
+    if (event.target.matches("dialog")) event.target.close();
+    const mover = event.target.closest("[data-move]");
+    if (mover) move(Number(mover.dataset.move));
+    // An open menu closes when the click is elsewhere.
+    $$("details.menu[open], details.popover[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") $$("details.menu[open], details.popover[open]").forEach((menu) => { menu.open = false; });
+  });
+
+  // Lists: j and k walk over [data-row]; the row shown at the side is the current one ---------------------------------
+  const current = () => $("[data-row][aria-current]");
+  const mark = (row) => {
+    const before = current();
+    if (before === row) return;
+    before?.removeAttribute("aria-current");
+    row.setAttribute("aria-current", "true");
+    const fold = row.closest("details");
+    if (fold) fold.open = true;
+    row.scrollIntoView({ block: "nearest" });
+  };
+  const move = (step) => {
+    const rows = $$("[data-row]");
+    const next = rows[rows.indexOf(current()) + step];
+    if (next) { mark(next); next.click(); }
+  };
+  const follow = () => {
+    const shown = $("[data-shows]")?.dataset.shows;
+    const row = shown && $(`[data-row="${CSS.escape(shown)}"]`);
+    if (row) mark(row);
+  };
+
+  // Leases: data-until is the end in ISO time; the server decides, this only shows ------------------------------------
+  const tick = () => {
+    for (const node of $$("[data-until]")) {
+      const left = Math.max(0, Math.round((Date.parse(node.dataset.until) - Date.now()) / 1000));
+      node.textContent = left ? `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}` : node.dataset.over;
+    }
+  };
+  setInterval(tick, 1000);
+
+  // htmx -------------------------------------------------------------------------
+  let focused = null;
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    if (document.hidden && event.detail.elt.hasAttribute("data-poll")) event.preventDefault();
+  });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const at = document.activeElement;
+    focused = at?.id ? `#${CSS.escape(at.id)}` : at?.dataset.key ? `[data-key="${CSS.escape(at.dataset.key)}"]` : null;
+    const end = event.detail.xhr.responseURL && new URL(event.detail.xhr.responseURL).pathname;
+    if (end && end === document.body.dataset.login) {  // signed out meanwhile: a sign-in form has no place inside a page
+      event.detail.shouldSwap = false;
+      location.reload();
+    }
+  });
+  document.addEventListener("htmx:afterSettle", () => {
+    if (document.activeElement === document.body && focused) $(focused)?.focus({ preventScroll: true });
+    follow();
+    tick();
+    ageAll();
+  });
+  document.addEventListener("htmx:responseError", (event) => say(`${document.body.dataset.textError} (${event.detail.xhr.status})`));
+  document.addEventListener("htmx:sendError", (event) => {
+    if (!event.detail.elt.hasAttribute("data-poll")) say(document.body.dataset.textOffline);
+  });
+
+  addEventListener("DOMContentLoaded", () => {
+    ageAll();
+    tick();
+    current()?.scrollIntoView({ block: "nearest" });
+    // With "auto" only the browser knows what is shown; the switch must offer the other one.
+    const other = $("#theme-switch");
+    if (other && document.documentElement.dataset.theme === "auto") other.value = document.documentElement.dataset.bsTheme === "dark" ? "light" : "dark";
+  });
+})();
