@@ -108,7 +108,9 @@ def label_key(label: str) -> str:
 
     Two spellings with one key are one label. Idempotent.
     """
-    key = " ".join(unicodedata.normalize("NFKC", label).casefold().split())
+    # Case folding can undo NFKC (and the reverse), hence the second round.
+    key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).casefold()
+    key = " ".join(unicodedata.normalize("NFKC", key).split())
     return key if key.isascii() else _simplified(key)
 
 
