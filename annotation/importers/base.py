@@ -1,0 +1,194 @@
+"""What an importer is and gives: plain values, in the order of the file, nothing stored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Literal
+
+from annotation.text import mc_key, prompt_key
+from madsafe_web.core.textio import BadFile, BadRecord, OtherShape, Record
+
+Role = Literal["alignment", "benchmark", "general"]
+
+_ADVICE = "Choose the format that fits this file"
+_NAME = re.compile(r"[\w.-]{1,40}")
+_LOOK_AHEAD = 20  # rows: one defective row at the start must not make a file look like another format
+
+
+class WrongFormat(BadFile):
+    """The file has another shape than the importer reads. Says what was expected, what was found and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedResponse:
+    """One answer to a prompt. `kind`: "reply", or "positive" and "negative" where the source judged it."""
+
+    text: str
+    kind: str = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedRow:
+    """One row of a source, texts unchanged. `payload` holds what has no place of its own, in JSON values.
+
+    Multiple choice has `options` (list of texts) and `answer` (index from 0) in its payload.
+    """
+
+    source_id: str
+    text: str
+    responses: tuple[ImportedResponse, ...] = ()
+    scenario: str = ""
+    attack_type: str = ""
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRow:
+    """A row that is not imported. `reason` completes "the row ..." or "the field ..."."""
+
+    number: int
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """Files that go with the one imported, and the split ("train", "test") that every row is to remember."""
+
+    answers: Path | None = None
+    dev: Path | None = None
+    split: str = ""
+
+
+Rows = Iterator[tuple[int, ImportedRow | RejectedRow]]
+
+
+@dataclass(frozen=True, slots=True)
+class Importer:
+    """A source format. `licence` is what the source states; "" where each file has its own."""
+
+    name: str
+    title: str
+    default_role: Role
+    licence: str
+    read: Callable[[Path, ImportOptions], Rows]
+
+
+def rows(
+    path: Path,
+    records: Iterable[Record | BadRecord],
+    *,
+    fits: Callable[[Record], bool],
+    expected: str,
+    convert: Callable[[Record], ImportedRow | RejectedRow],
+    split: str = "",
+) -> Rows:
+    """Convert records one by one; a bad record becomes a rejected row.
+
+    Raises WrongFormat when none of the first 20 records fits; `expected` completes "expected ...".
+    """
+    source = iter(records)
+    head = _head(path, source, fits, expected)
+    for record in chain(head, source):
+        if isinstance(record, BadRecord):
+            yield record.number, RejectedRow(record.number, record.field, record.reason)
+            continue
+        row = convert(record)
+        if split and isinstance(row, ImportedRow):
+            row = replace(row, payload={**row.payload, "split": split})
+        yield record.number, row
+
+
+def prompt_problem(record: Record, name: str) -> RejectedRow | None:
+    """Why the row of a record has no usable text under `name`, else None."""
+    if not isinstance(record.value, dict):
+        return RejectedRow(record.number, "", f"is {kind_of(record.value)}, expected an object")
+    if name not in record.value:
+        return RejectedRow(record.number, name, "is missing")
+    text = record.value[name]
+    if not isinstance(text, str):
+        return RejectedRow(record.number, name, f"is {kind_of(text)}, expected a text")
+    return None if text.strip("\ufeff\u200b \t\r\n\u00a0\u3000") else RejectedRow(record.number, name, "is empty")
+
+
+def response_of(row: Mapping[str, Any], name: str, kind: str = "reply") -> tuple[ImportedResponse | None, str]:
+    """(response, "") or (None, warning) for a field that should hold a response."""
+    text = row.get(name)
+    if isinstance(text, str) and text.strip():
+        return ImportedResponse(text, kind), ""
+    if name not in row:
+        return None, f"{name} is missing"
+    return None, f"{name} is empty" if isinstance(text, str) else f"{name} is {kind_of(text)}, expected a text"
+
+
+def responses_of(
+    row: Mapping[str, Any], kinds: Mapping[str, str]
+) -> tuple[tuple[ImportedResponse, ...], tuple[str, ...]]:
+    """(responses, warnings) of several fields, `kinds` giving field name -> kind."""
+    pairs = [response_of(row, name, kind) for name, kind in kinds.items()]
+    responses = tuple(response for response, _ in pairs if response)
+    return responses, tuple(warning for _, warning in pairs if warning)
+
+
+def has_fields(record: Record, *names: str) -> bool:
+    """True when the record is an object with all these fields."""
+    return isinstance(record.value, dict) and all(name in record.value for name in names)
+
+
+def text_of(value: object) -> str:
+    """A text without blank edges, a number as text, "" for anything else."""
+    if isinstance(value, str):
+        return value.strip()
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
+
+
+def row_key(row: ImportedRow) -> bytes:
+    """Identity of a row in its corpus: the text, with the options where there are some."""
+    options = row.payload.get("options")
+    return mc_key(row.text, options) if options else prompt_key(row.text)
+
+
+def kind_of(value: object) -> str:
+    """A JSON value's type in plain words."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true or false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "an array" if isinstance(value, list) else "an object"
+
+
+def _head(
+    path: Path, source: Iterator[Record | BadRecord], fits: Callable[[Record], bool], expected: str
+) -> list[Record | BadRecord]:
+    head: list[Record | BadRecord] = []
+    try:
+        head.extend(islice(source, _LOOK_AHEAD))
+    except OtherShape as error:
+        raise WrongFormat(path, f"expected {expected}, but {error.problem}", _ADVICE) from error
+    if not any(isinstance(record, Record) and fits(record) for record in head):
+        raise WrongFormat(path, f"expected {expected}, found {_found(head)}", _ADVICE)
+    return head
+
+
+def _found(head: list[Record | BadRecord]) -> str:
+    if not head:
+        return "no rows"
+    first = head[0]
+    if isinstance(first, BadRecord):
+        return f"a row that {first.reason}"
+    where = f" under the name {first.group[:40]!r}" if first.group else ""
+    if isinstance(first.value, dict):
+        names = list(first.value)[:8]
+        # What stands where names should be may be the text of a prompt, which has no place in a message.
+        plain = all(_NAME.fullmatch(name) for name in names)
+        return f"an object with {', '.join(names) if names and plain else f'{len(first.value)} fields'}{where}"
+    return kind_of(first.value) + where

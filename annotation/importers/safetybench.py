@@ -1,0 +1,118 @@
+"""SafetyBench: multiple-choice questions, answers in a second file (github.com/thu-coai/SafetyBench@960833692a)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from annotation.importers.base import (
+    ImportedRow,
+    Importer,
+    ImportOptions,
+    RejectedRow,
+    Rows,
+    WrongFormat,
+    has_fields,
+    prompt_problem,
+    rows,
+    text_of,
+)
+from madsafe_web.core.textio import BadRecord, Record, read_json_items
+
+_EXPECTED = "an array of questions with id, category, question and options"
+_EXPECTED_DEV = "an object of arrays, category name to questions with question, options and answer"
+_EXPECTED_ANSWERS = "an object with an answer for each question id"
+_ADVICE_ANSWERS = "Give the answer file of this set (test_answers_zh.json or test_answers_en.json)"
+
+
+def read(path: Path, options: ImportOptions) -> Rows:
+    """Questions with their options, answer (index from 0), id and category in the payload; scenario = the category.
+
+    `options.answers` is test_answers_*.json (more answers than questions are fine), needed unless the questions carry
+    their own. With `options.dev` the few-shot examples follow, row numbers going on, payload["split"] = "dev".
+    Raises WrongFormat when a file has another shape or the answers are not given.
+    """
+    answers = _answers(options.answers) if options.answers else {}
+    number = 0
+    for number, row in rows(
+        path,
+        read_json_items(path),
+        fits=lambda record: _fits(record) and (bool(answers) or _has_answer(path, record)),
+        expected=_EXPECTED,
+        convert=lambda record: _row(record, answers),
+        split=options.split,
+    ):
+        yield number, row
+    if options.dev:
+        yield from _examples(options.dev, number)
+
+
+def _examples(dev: Path, read_before: int) -> Rows:
+    for number, row in rows(
+        dev,
+        read_json_items(dev),
+        fits=lambda record: _fits(record) and bool(record.group),
+        expected=_EXPECTED_DEV,
+        convert=lambda record: _row(record, {}),
+        split="dev",
+    ):
+        total = read_before + number
+        yield total, RejectedRow(total, row.field, row.reason) if isinstance(row, RejectedRow) else row
+
+
+def _answers(path: Path) -> dict[str, Mapping[str, Any]]:
+    answers: dict[str, Mapping[str, Any]] = {}
+    for record in read_json_items(path):
+        if isinstance(record, BadRecord) or record.index is not None or not has_fields(record, "answer"):
+            raise WrongFormat(path, f"expected {_EXPECTED_ANSWERS}", _ADVICE_ANSWERS)
+        answers[record.group] = record.value
+    return answers
+
+
+def _fits(record: Record) -> bool:
+    return has_fields(record, "question", "options")
+
+
+def _has_answer(path: Path, record: Record) -> bool:
+    if "answer" in record.value:
+        return True
+    raise WrongFormat(path, "the questions carry no answers", _ADVICE_ANSWERS)
+
+
+def _row(record: Record, answers: Mapping[str, Mapping[str, Any]]) -> ImportedRow | RejectedRow:
+    problem = prompt_problem(record, "question")
+    if problem:
+        return problem
+    value = record.value
+    options = value.get("options")
+    if not isinstance(options, list) or len(options) < 2 or not all(isinstance(option, str) for option in options):
+        return RejectedRow(record.number, "options", "is not an array of at least two texts")
+    source_id = text_of(value.get("id")) or f"{record.group}/{record.index}"
+    known = answers.get(source_id, value)
+    answer = known.get("answer")
+    if not isinstance(answer, int) or isinstance(answer, bool) or not 0 <= answer < len(options):
+        return RejectedRow(record.number, "answer", f"is missing or no option of question {source_id}")
+    category = text_of(value.get("category")) or record.group
+    return ImportedRow(
+        source_id=source_id,
+        text=value["question"],
+        scenario=category,
+        payload={"options": options, "answer": answer, "id": value.get("id"), "category": category},
+        warnings=_warnings(options, category, text_of(known.get("category"))),
+    )
+
+
+def _warnings(options: list[str], category: str, answered_as: str) -> tuple[str, ...]:
+    twice = "two options are the same" if len(set(options)) < len(options) else ""
+    moved = f"the answer file has category {answered_as[:40]}" if answered_as and answered_as != category else ""
+    return tuple(filter(None, (twice, moved)))
+
+
+IMPORTER = Importer(
+    name="safetybench",
+    title="SafetyBench",
+    default_role="benchmark",
+    licence="MIT",
+    read=read,
+)

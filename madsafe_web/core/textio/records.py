@@ -1,0 +1,82 @@
+"""What a reader yields, and what makes one row or a whole file unusable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_ITEM = 16 * 1024 * 1024  # characters of one row
+TOO_LARGE = f"is larger than {MAX_ITEM // 1024 // 1024} MB"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row. `number` counts from 1 (JSONL: the line; JSON: the item; CSV: the row below the header).
+
+    `group` is the name that a JSON object gives to the array the row is in, `index` its place there from 0;
+    index is None where the name stands for the value itself.
+    """
+
+    number: int
+    value: Any  # whatever JSON or CSV holds: importers check its shape
+    group: str = ""
+    index: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """One row that cannot be used. `reason` completes "the row ..."; `field` is "" where the whole row is meant."""
+
+    number: int
+    field: str
+    reason: str
+
+
+class BadFile(Exception):
+    """A file that cannot be read on. The message says which file, where, what is wrong and what to do."""
+
+    def __init__(self, path: Path, problem: str, advice: str, where: str = "") -> None:
+        super().__init__(f"{path.name}{', ' + where if where else ''}: {problem}. {advice}")
+        self.path = path
+        self.problem = problem
+
+
+class OtherShape(BadFile):
+    """A readable file in another shape than this reader's: JSON for JSONL, a table without a header."""
+
+
+def is_unicode(text: str) -> bool:
+    """False for lone surrogates, the marks that bytes which are no text leave behind when they are decoded."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def text_defect(text: str) -> str:
+    """Why a text cannot be stored, or "": PostgreSQL refuses NUL, UTF-8 refuses lone surrogates."""
+    if "\0" in text:
+        return "contains a NUL character"
+    return "" if is_unicode(text) else "contains bytes that are not text in the encoding of the file"
+
+
+def value_defect(value: object) -> tuple[str, str]:
+    """(top-level field, reason) of the first text in a JSON value that cannot be stored, else ("", "")."""
+    stack: list[tuple[str, object]] = [("", value)]
+    while stack:
+        field, part = stack.pop()
+        if isinstance(part, str):
+            if reason := text_defect(part):
+                return field, reason
+        elif isinstance(part, list):
+            stack.extend((field, item) for item in part)
+        elif isinstance(part, dict):
+            for key, item in part.items():
+                if reason := text_defect(key):
+                    return field, reason
+                stack.append((field or key, item))
+    return "", ""

@@ -1,0 +1,418 @@
+"""Reading and writing data files."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import stat
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from madsafe_web.core.textio import (
+    MAX_ITEM,
+    BadFile,
+    BadRecord,
+    OtherShape,
+    Record,
+    atomic_write,
+    file_shape,
+    open_bytes,
+    open_text,
+    read_csv,
+    read_json_items,
+    read_jsonl,
+    read_rows,
+    sha256_file,
+    sources,
+    write_jsonl,
+)
+
+LINES = '{"prompt": "安全问题一"}\n{"prompt": "安全问题二"}\n'
+
+
+def file(tmp_path: Path, content: bytes | str, name: str = "rows.json") -> Path:
+    path = tmp_path / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def zipped(tmp_path: Path, members: dict[str, bytes], **options: Any) -> Path:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, **options) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return file(tmp_path, buffer.getvalue(), "rows.zip")
+
+
+def values(records: Iterator[Record | BadRecord]) -> list[Any]:
+    return [record.value if isinstance(record, Record) else record.reason for record in records]
+
+
+# Encodings
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "gb18030"])
+def test_chinese_text_is_read_in_every_usual_encoding(tmp_path: Path, encoding: str) -> None:
+    assert "".join(open_text(file(tmp_path, LINES.encode(encoding)))) == LINES
+
+
+@pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])
+def test_utf16_is_read_in_both_byte_orders(tmp_path: Path, mark: bytes) -> None:
+    body = LINES.encode("utf-16-le" if mark == b"\xff\xfe" else "utf-16-be")
+    assert "".join(open_text(file(tmp_path, mark + body))) == LINES
+
+
+def test_chinese_after_a_megabyte_of_ascii_is_still_recognised(tmp_path: Path) -> None:
+    text = "a" * (1 << 20) + "\n" + "问题" * 100
+    assert "".join(open_text(file(tmp_path, text.encode("gb18030")))) == text
+
+
+def test_a_character_cut_by_the_chunk_border_stays_whole(tmp_path: Path) -> None:
+    text = "a" + "问" * 700_000
+    assert "".join(open_text(file(tmp_path, text))) == text
+
+
+def test_broken_bytes_reject_their_row_alone(tmp_path: Path) -> None:
+    content = LINES.encode() + b'{"prompt": "\xff\xfe"}\n' + LINES.encode()
+    rows = list(read_jsonl(file(tmp_path, content)))
+    assert [row.number for row in rows if isinstance(row, BadRecord)] == [3]
+    assert "not text in the encoding" in values(iter(rows))[2]
+
+
+def test_a_broken_row_in_gb18030_is_rejected_alone(tmp_path: Path) -> None:
+    text = "ID,text\n" + "1,安全问题\n" * 5
+    content = text.encode("gb18030") + b"2,\xff\xff\n" + "3,好\n".encode("gb18030")
+    rows = list(read_csv(file(tmp_path, content)))
+    assert [isinstance(row, BadRecord) for row in rows] == [False] * 5 + [True, False]
+    assert rows[0] == Record(1, {"ID": "1", "text": "安全问题"})
+
+
+def test_utf16_without_a_mark_is_refused_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="UTF-16 without a mark.*Save it as UTF-8"):
+        list(open_text(file(tmp_path, LINES.encode("utf-16-le"))))
+
+
+def test_half_a_utf16_character_at_the_end_is_a_bad_file(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="cannot be decoded"):
+        list(open_text(file(tmp_path, LINES.encode("utf-16")[:-1])))
+
+
+# Archives
+
+
+def test_gzip_is_recognised_by_its_content(tmp_path: Path) -> None:
+    assert len(values(read_jsonl(file(tmp_path, gzip.compress(LINES.encode()), "no-ending")))) == 2
+
+
+def test_a_zip_is_read_past_the_junk_of_macos(tmp_path: Path) -> None:
+    path = zipped(tmp_path, {"data/": b"", "data/a.jsonl": LINES.encode(), "__MACOSX/data/._a.jsonl": b"\0\5junk"})
+    assert len(values(read_jsonl(path))) == 2
+
+
+def test_a_readme_beside_the_data_does_not_matter(tmp_path: Path) -> None:
+    path = zipped(tmp_path, {"README.md": b"words", "a.jsonl": LINES.encode()})
+    assert len(values(read_jsonl(path))) == 2
+
+
+def test_two_data_files_in_a_zip_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="holds 2 data files.*import each data file by itself"):
+        list(open_bytes(zipped(tmp_path, {"a.jsonl": b"{}", "b.jsonl": b"{}"})))
+
+
+@pytest.mark.parametrize("name", ["../a.jsonl", "/a.jsonl", "x/../../a.jsonl", "C:/a.jsonl"])
+def test_unsafe_names_in_a_zip_are_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(BadFile, match="unsafe file name"):
+        list(open_bytes(zipped(tmp_path, {name: b"{}"})))
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path: Path) -> None:
+    link = zipfile.ZipInfo("a.jsonl")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(link, "target")
+    with pytest.raises(BadFile, match="holds a link"):
+        list(open_bytes(file(tmp_path, buffer.getvalue())))
+
+
+@pytest.mark.parametrize("inner", [gzip.compress(b"{}"), b"PK\x03\x04rest"])
+def test_an_archive_inside_an_archive_is_refused(tmp_path: Path, inner: bytes) -> None:
+    with pytest.raises(BadFile, match="archive inside"):
+        list(open_bytes(zipped(tmp_path, {"a.jsonl": inner})))
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="100 times its size"):
+        next(open_bytes(zipped(tmp_path, {"a.jsonl": bytes(8 << 20)})))
+
+
+def test_a_gzip_bomb_is_refused_on_the_way(tmp_path: Path) -> None:
+    given: list[int] = []
+    with pytest.raises(BadFile, match="100 times its size"):
+        given.extend(map(len, open_bytes(file(tmp_path, gzip.compress(bytes(50 << 20))))))
+    assert sum(given) < 10 << 20
+
+
+def test_more_unpacked_bytes_than_the_cap_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_TOTAL", 1 << 20)
+    body = "".join(f"{n}\n" for n in range(300_000)).encode()
+    with pytest.raises(BadFile, match="unpacks to more than"):
+        list(open_bytes(file(tmp_path, gzip.compress(body))))
+
+
+def test_more_than_a_thousand_entries_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="more than 1,000 entries"):
+        list(open_bytes(zipped(tmp_path, {f"{n}.txt": b"" for n in range(1001)})))
+
+
+@pytest.mark.parametrize("cut", [0.5, 0.99])
+def test_a_gzip_file_cut_short_says_so(tmp_path: Path, cut: float) -> None:
+    body = gzip.compress(b"".join(hashlib.sha256(bytes([n])).hexdigest().encode() for n in range(200)))
+    with pytest.raises(BadFile, match="ends too early.*fetch it again"):
+        list(open_bytes(file(tmp_path, body[: int(len(body) * cut)])))
+
+
+def test_a_zip_cut_short_says_so(tmp_path: Path) -> None:
+    path = zipped(tmp_path, {"a.jsonl": LINES.encode()})
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(BadFile, match="fetch it again"):
+        list(open_bytes(path))
+
+
+# JSONL
+
+
+def test_a_bad_line_is_reported_with_its_number_and_the_rest_is_read(tmp_path: Path) -> None:
+    rows = list(read_jsonl(file(tmp_path, '{"a": 1}\n\n{"a": \r\n{"a": 2}')))
+    assert [(row.number, type(row)) for row in rows] == [(1, Record), (3, BadRecord), (4, Record)]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ('{"a": NaN}', "not valid JSON"),
+        ('{"a": "\\ud800"}', "not valid JSON"),
+        ('{"a": {"b": ["\\u0000"]}}', "NUL"),
+        ("[" * 10_000 + "]" * 10_000, "not valid JSON"),
+    ],
+)
+def test_rows_that_cannot_be_stored_are_rejected_in_jsonl(tmp_path: Path, row: str, reason: str) -> None:
+    bad, good = read_jsonl(file(tmp_path, f"{row}\n{LINES}".split("\n")[0] + '\n{"a": 1}'))
+    assert isinstance(bad, BadRecord)
+    assert reason in bad.reason
+    assert isinstance(good, Record)
+
+
+def test_a_nul_is_reported_under_its_field(tmp_path: Path) -> None:
+    assert next(read_jsonl(file(tmp_path, '{"ok": "\\\\u0000", "a": "\\u0000"}'))) == BadRecord(
+        1, "a", "contains a NUL character"
+    )
+
+
+def test_an_escaped_backslash_before_u0000_is_no_nul(tmp_path: Path) -> None:
+    assert values(read_jsonl(file(tmp_path, '{"a": "\\\\u0000"}'))) == [{"a": "\\u0000"}]
+
+
+def test_a_line_separator_inside_a_text_does_not_split_the_row(tmp_path: Path) -> None:
+    assert values(read_jsonl(file(tmp_path, '{"a": "x\u2028y"}\n'))) == [{"a": "x\u2028y"}]
+
+
+def test_one_huge_line_is_rejected_by_number_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    with path.open("wb") as out:
+        out.write(b'{"a": 1}\n')
+        for _ in range(40):
+            out.write(b"x" * (1 << 20))
+        out.write(b'\n{"a": 2}\n')
+    tracemalloc.start()
+    rows = list(read_jsonl(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows == [Record(1, {"a": 1}), BadRecord(2, "", "is larger than 16 MB"), Record(3, {"a": 2})]
+    assert peak < 3 * MAX_ITEM
+
+
+def test_a_json_document_is_not_taken_for_jsonl(tmp_path: Path) -> None:
+    with pytest.raises(OtherShape, match="one JSON document over many lines"):
+        list(read_jsonl(file(tmp_path, json.dumps([{"a": 1}], indent=1))))
+
+
+# JSON documents
+
+
+def test_items_of_an_array_come_with_number_and_index(tmp_path: Path) -> None:
+    assert list(read_json_items(file(tmp_path, ' [ {"a": 1} ,\n 2 ] '))) == [
+        Record(1, {"a": 1}, "", 0),
+        Record(2, 2, "", 1),
+    ]
+
+
+def test_items_of_an_object_of_arrays_come_with_their_group(tmp_path: Path) -> None:
+    assert list(read_json_items(file(tmp_path, '{"x": [1, 2], "y": [], "z": {"a": 3}}'))) == [
+        Record(1, 1, "x", 0),
+        Record(2, 2, "x", 1),
+        Record(3, {"a": 3}, "z"),
+    ]
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", ' {"a": []} '])
+def test_an_empty_document_has_no_items(tmp_path: Path, content: str) -> None:
+    assert list(read_json_items(file(tmp_path, content))) == []
+
+
+def test_every_place_of_the_chunk_border_gives_the_same_items(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = {"x": [{"q": '引"号\\', "n": -12.5e3}, True, None], "y": ["\u2028", 1234567]}
+    path = file(tmp_path, json.dumps(document, ensure_ascii=False))
+    expected = list(read_json_items(path))
+    for size in range(1, 60):
+        monkeypatch.setattr(sources, "CHUNK", size)
+        assert list(read_json_items(path)) == expected, size
+
+
+def test_a_cut_document_gives_its_rows_and_one_plain_error(tmp_path: Path) -> None:
+    rows = read_json_items(file(tmp_path, '[{"a": 1},\n{"a": "some te'))
+    assert next(rows) == Record(1, {"a": 1}, "", 0)
+    with pytest.raises(BadFile) as caught:
+        next(rows)
+    assert str(caught.value) == (
+        "rows.json, row 2 (line 2): the file ends in the middle of a row. "
+        "It was probably cut off while being copied: fetch it again"
+    )
+
+
+def test_every_cut_of_a_document_is_a_bad_file(tmp_path: Path) -> None:
+    whole = '{"x": [{"a": "b"}, 12], "y": [null]}'
+    for end in range(len(whole)):
+        with pytest.raises(BadFile):
+            list(read_json_items(file(tmp_path, whole[:end])))
+
+
+def test_broken_json_in_the_middle_names_the_line(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match=r"row 2 \(line 2\): not valid JSON"):
+        list(read_json_items(file(tmp_path, '[{"a": 1},\n{"a" 1, "some more text": 2},\n{"a": 3}]')))
+
+
+@pytest.mark.parametrize(
+    ("item", "field", "reason"),
+    [
+        ('{"a": "\\ud800"}', "a", "not text"),
+        ('{"a": "\\u0000"}', "a", "NUL"),
+        ('{"a": NaN}', "", "NaN"),
+        ("[" * 5000 + '"]\\""' + "]" * 5000, "", "nested too deeply"),
+    ],
+)
+def test_items_that_cannot_be_stored_are_rejected_alone(tmp_path: Path, item: str, field: str, reason: str) -> None:
+    first, bad, last = read_json_items(file(tmp_path, f"[1, {item}, 3]"))
+    assert isinstance(bad, BadRecord)
+    assert (bad.number, bad.field) == (2, field)
+    assert reason in bad.reason
+    assert values(iter([first, last])) == [1, 3]
+
+
+def test_an_item_over_the_cap_is_skipped(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    with path.open("wb") as out:
+        out.write(b'[1, {"a": ["\\"]}')
+        for _ in range(24):
+            out.write(b"x\\\\" * (1 << 18) + b'\\"')
+        out.write(b'"]}, 3]')
+    assert values(read_json_items(path)) == [1, "is larger than 16 MB", 3]
+
+
+@pytest.mark.parametrize(("content", "problem"), [("ID,a\n1,2\n", "does not begin"), ("[1]\n[2]\n", "more text")])
+def test_another_shape_than_one_document_says_so(tmp_path: Path, content: str, problem: str) -> None:
+    with pytest.raises(OtherShape, match=problem):
+        list(read_json_items(file(tmp_path, content)))
+
+
+@pytest.mark.parametrize(
+    ("content", "shape"),
+    [
+        (LINES, "jsonl"),
+        ('{"a": "x"}', "jsonl"),
+        ('{"a": {}, "b": []}\n{"a": {}, "b": []}\n', "jsonl"),
+        ('{"a": \n', "json"),
+        ('{"a": [{"b": "c"}]}', "json"),
+        ('[{"b": "c"}]', "json"),
+        ('{"broken}\n{"a": 1}', "jsonl"),
+    ],
+)
+def test_the_shape_of_a_file_is_seen_at_its_beginning(tmp_path: Path, content: str, shape: str) -> None:
+    assert file_shape(file(tmp_path, content)) == shape
+
+
+def test_rows_are_read_from_either_shape(tmp_path: Path) -> None:
+    as_lines, as_array = file(tmp_path, '{"a": 1}\n{"a": 2}\n'), file(tmp_path, '[{"a": 1}, {"a": 2}]', "b.json")
+    assert values(read_rows(as_lines)) == values(read_rows(as_array)) == [{"a": 1}, {"a": 2}]
+
+
+# CSV
+
+
+def test_csv_cells_may_hold_line_breaks_and_commas(tmp_path: Path) -> None:
+    rows = list(read_csv(file(tmp_path, 'a,b\r\n"x\ny, z",2\r\n')))
+    assert rows == [Record(1, {"a": "x\ny, z", "b": "2"})]
+
+
+def test_a_tab_separated_table_is_read(tmp_path: Path) -> None:
+    assert values(read_csv(file(tmp_path, "a\tb\n1\t2,3\n"))) == [{"a": "1", "b": "2,3"}]
+
+
+def test_bad_csv_rows_are_reported_and_passed_over(tmp_path: Path) -> None:
+    rows = list(read_csv(file(tmp_path, 'a,b\n1,2,3\n"x"y,2\n1,\0\n\n5,6\n')))
+    assert [row.number for row in rows] == [1, 2, 3, 4]
+    assert rows[0] == BadRecord(1, "", "has 3 cells, expected 2")
+    assert rows[2] == BadRecord(3, "b", "contains a NUL character")
+    assert rows[3] == Record(4, {"a": "5", "b": "6"})
+
+
+def test_a_quote_that_never_closes_is_one_error(tmp_path: Path) -> None:
+    with pytest.raises(BadFile, match="row 2: a quote opens and never closes"):
+        list(read_csv(file(tmp_path, 'a,b\n1,2\n"3,4\n5,6\n')))
+
+
+@pytest.mark.parametrize(("content", "problem"), [("", "no header"), ("a,a\n1,2\n", "same name twice")])
+def test_a_table_needs_a_header_with_different_names(tmp_path: Path, content: str, problem: str) -> None:
+    with pytest.raises(OtherShape, match=problem):
+        list(read_csv(file(tmp_path, content)))
+
+
+def test_a_cell_over_the_cap_rejects_its_row(tmp_path: Path) -> None:
+    content = b"a,b\n1," + b"x" * (MAX_ITEM + 10) + b"\n3,4\n"
+    assert values(read_csv(file(tmp_path, content))) == ["is larger than 16 MB", {"a": "3", "b": "4"}]
+
+
+# Writing
+
+
+def test_written_rows_come_back_with_count_and_hash(tmp_path: Path) -> None:
+    path, rows = tmp_path / "out.jsonl", [{"text": "安全"}, {"text": "\u2028"}]
+    assert write_jsonl(path, iter(rows)) == (2, sha256_file(path))
+    assert values(read_jsonl(path)) == rows
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = file(tmp_path, "old")
+    with pytest.raises(TypeError):
+        write_jsonl(path, [{"fine": 1}, {"not": object()}])
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    with atomic_write(path) as out:
+        out.write(b"text")
+        assert not path.exists()
+    assert path.read_bytes() == b"text"
+
+
+def test_the_hash_is_that_of_the_bytes_on_disk(tmp_path: Path) -> None:
+    assert sha256_file(file(tmp_path, "abc")) == hashlib.sha256(b"abc").hexdigest()
