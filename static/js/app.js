@@ -72,10 +72,10 @@
     const mover = event.target.closest("[data-move]");
     if (mover) move(Number(mover.dataset.move));
     // An open menu closes when the click is elsewhere.
-    $$("details.menu[open], details.popover[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
+    $$("details.menu[open], details.drop[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") $$("details.menu[open], details.popover[open]").forEach((menu) => { menu.open = false; });
+    if (event.key === "Escape") $$("details.menu[open], details.drop[open]").forEach((menu) => { menu.open = false; });
   });
 
   // Lists: j and k walk over [data-row]; the row shown at the side is the current one ---------------------------------
