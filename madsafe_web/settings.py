@@ -1,0 +1,178 @@
+"""Settings, read from environment variables; the defaults run on one machine with nothing else installed.
+
+A value may also stand in a file: `NAME_FILE` names it (for secrets).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def env(name: str, default: str = "") -> str:
+    """The variable `name`, or the content of the file that `name_FILE` points to."""
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        return Path(path).read_text(encoding="utf-8").strip()
+    return os.environ.get(name, default)
+
+
+def env_flag(name: str, default: bool = False) -> bool:
+    value = env(name, str(default)).lower()
+    if value not in {"1", "0", "true", "false"}:
+        raise ImproperlyConfigured(f"{name} must be true or false, not '{value}'.")
+    return value in {"1", "true"}
+
+
+def secret_key() -> str:
+    """The key from the environment, or the one that `make setup` wrote into var/."""
+    path = VAR_DIR / "secret_key"
+    key = env("MADSAFE_SECRET_KEY") or (path.read_text(encoding="utf-8").strip() if path.is_file() else "")
+    if len(key) < 50:
+        raise ImproperlyConfigured(
+            "There is no secret key of at least 50 characters. Run `make setup`, or set MADSAFE_SECRET_KEY."
+        )
+    return key
+
+
+VAR_DIR = Path(env("MADSAFE_VAR", str(BASE_DIR / "var")))
+MADSAFE_URL = env("MADSAFE_URL", "http://127.0.0.1:8000")
+SITE = urlsplit(MADSAFE_URL)
+LOOPBACK = SITE.scheme == "http" and SITE.hostname in {"127.0.0.1", "localhost", "::1"}
+if not LOOPBACK and SITE.scheme != "https":
+    raise ImproperlyConfigured(f"MADSAFE_URL is {MADSAFE_URL}: any address but a loopback one must be https.")
+
+SECRET_KEY = secret_key()
+DEBUG = env_flag("MADSAFE_DEBUG")
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"] if LOOPBACK else [SITE.hostname or ""]
+CSRF_TRUSTED_ORIGINS = [] if LOOPBACK else [MADSAFE_URL]
+
+INSTALLED_APPS = [
+    "madsafe_web.core",
+    "annotation",
+    "pipeline",
+    "evaluation",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "template_partials",
+    "csp",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "madsafe_web.core.middleware.no_store",
+]
+ROOT_URLCONF = "madsafe_web.urls"
+WSGI_APPLICATION = "madsafe_web.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "madsafe_web.core.context.shell",
+            ],
+        },
+    }
+]
+
+DATABASE_URL = env("DATABASE_URL", f"sqlite:///{VAR_DIR / 'madsafe.sqlite3'}")
+DATABASES = {"default": dj_database_url.parse(DATABASE_URL, conn_max_age=60, conn_health_checks=True)}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # IMMEDIATE: a transaction that will write waits for its turn at its start, instead of failing in the middle.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 30,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-32000;",
+    }
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "core.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+LOGIN_URL = "accounts:login"
+LOGIN_REDIRECT_URL = "overview"
+LOGOUT_REDIRECT_URL = "accounts:login"
+SESSION_COOKIE_AGE = 8 * 3600
+SESSION_SAVE_EVERY_REQUEST = False
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK
+SECURE_SSL_REDIRECT = not LOOPBACK
+SECURE_HSTS_SECONDS = 0 if LOOPBACK else 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOOPBACK
+if not LOOPBACK:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "connect-src": [SELF],
+        "font-src": [SELF],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [NONE],
+    }
+}
+
+LANGUAGE_CODE = env("MADSAFE_LANGUAGE", "en")
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = env("MADSAFE_TIME_ZONE", "UTC")
+USE_TZ = True
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# Where stages, importers and benchmarks are looked for: one file in one of these packages is one plug-in.
+STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
+# A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
+RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
+RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
+
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://")
+LLAMAFACTORY_CLI = env("LLAMAFACTORY_CLI")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": env("MADSAFE_LOG_LEVEL", "WARNING")},
+}
