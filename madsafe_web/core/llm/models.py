@@ -1,0 +1,51 @@
+"""Endpoints, templates and generations as rows."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+class Endpoint(models.Model):
+    """A language model that can be asked: a served one by its URL, one in process by its folder, or the offline rules."""
+
+    name = models.CharField(max_length=60, unique=True)
+    backend = models.CharField(max_length=40)
+    base_url = models.CharField(max_length=300, blank=True)
+    model = models.CharField(max_length=300, blank=True)
+    # The name of the environment variable that holds the key: the key itself never enters the database.
+    key_env = models.CharField(max_length=80, blank=True)
+    concurrency = models.PositiveIntegerField(default=32)
+    options = models.JSONField(default=dict, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.backend == "openai_compatible" and not self.base_url.startswith(("http://", "https://")):
+            raise ValidationError(f"Endpoint '{self.name}' needs a base_url that begins with http:// or https://.")
+
+
+class PromptTemplate(models.Model):
+    """The exact text of a template that produced something."""
+
+    name = models.CharField(max_length=60)
+    sha256 = models.CharField(max_length=64, unique=True)
+    text = models.TextField()
+    created = models.DateTimeField(auto_now_add=True)
+
+
+class Generation(models.Model):
+    """One reply of a language model, raw, written before anything is read out of it; also the cache of replies."""
+
+    call_key = models.CharField(max_length=32, unique=True)
+    run = models.ForeignKey("core.Run", on_delete=models.PROTECT)
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.PROTECT)
+    model = models.CharField(max_length=300)
+    template_sha = models.CharField(max_length=64)
+    text = models.TextField()
+    reasoning = models.TextField(blank=True)
+    finish = models.CharField(max_length=16)
+    prompt_tokens = models.PositiveIntegerField(default=0)
+    completion_tokens = models.PositiveIntegerField(default=0)
+    created = models.DateTimeField(auto_now_add=True)

@@ -1,0 +1,129 @@
+"""Work through a declared chain of stages in this process: `manage.py run_pipeline examples/sample.yaml [--json]`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psutil
+from django.core.management.base import BaseCommand, CommandParser
+
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs import chain, service
+from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.runs.progress import progress
+from madsafe_web.core.runs.tasks import enqueue
+
+EXIT_DONE, EXIT_FAILED, EXIT_CONFIG, EXIT_PAUSED = 0, 1, 2, 3
+RESTING = {
+    Run.State.PAUSED: EXIT_PAUSED,
+    Run.State.OVER_BUDGET: EXIT_PAUSED,
+    Run.State.NEEDS_PEOPLE: EXIT_PAUSED,
+    Run.State.CANCELLED: EXIT_FAILED,
+    Run.State.FAILED: EXIT_FAILED,
+    Run.State.LOST: EXIT_FAILED,
+    Run.State.DONE: EXIT_DONE,
+}
+
+
+class Command(BaseCommand):
+    help = "Work through a declared chain of stages; called again, it goes on where it stopped."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("config", type=Path, help="a YAML file such as examples/sample.yaml")
+        parser.add_argument("--json", action="store_true", help="print a JSON summary as the last line")
+        parser.add_argument("--queue", action="store_true", help="leave the work to running workers and wait for them")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        started = time.monotonic()
+        memory = MemoryWatch()
+        try:
+            runs = chain.prepare(chain.read(options["config"]))
+        except ConfigError as error:
+            self.stderr.write(str(error))
+            sys.exit(EXIT_CONFIG)
+        teller = Teller(self.stdout, len(runs))
+        last = wait_through(runs, teller.say) if options["queue"] else chain.work_through(runs, teller.say)
+        if last.state != Run.State.DONE:
+            self.stderr.write(f"{last.stage}: {last.error or last.get_state_display()}")
+        if options["json"]:
+            facts = {
+                "seconds": round(time.monotonic() - started, 1),
+                "peak_rss_mb": memory.peak_mb(),
+                "stages": [stage_summary(run) for run in runs],
+            }
+            self.stdout.write(orjson.dumps(facts).decode())
+        sys.exit(RESTING[last.state])
+
+
+def stage_summary(run: Run) -> dict[str, Any]:
+    """What a run did, read from the database."""
+    run.refresh_from_db()
+    return {"stage": run.stage, "run": run.pk, "state": run.state, **service.counts(run)}
+
+
+def wait_through(runs: list[Run], say: Any) -> Run:
+    """Queue the runs one after another and wait for the workers of the installation to do them."""
+    for run in runs:
+        if run.state != Run.State.DONE:
+            service.run_start(run)
+            enqueue(run)
+            run.refresh_from_db()
+        while run.state not in RESTING:
+            say(run)
+            time.sleep(chain.WAIT_S)
+            run.refresh_from_db()
+        say(run)
+        if run.state != Run.State.DONE:
+            return run
+    return runs[-1]
+
+
+class Teller:
+    """One line of progress for each stage, rewritten in place on a terminal and printed once a change elsewhere."""
+
+    def __init__(self, out: Any, total: int) -> None:
+        self.out, self.total, self.last = out, total, ""
+
+    def say(self, run: Run) -> None:
+        now = progress(run)
+        rate = f", {now.rate:.0f}/s" if now.rate else ""
+        left = f", {int(now.left.total_seconds())} s left" if now.left else ""
+        rows = f"{now.read}" + (f"/{now.total}" if now.total else "")
+        extra = f" ({now.kept} kept, {now.duplicate} duplicate, {now.rejected} rejected, {now.failed} failed)"
+        resting = run.state in RESTING
+        line = f"[{run.step}/{self.total}] {run.stage}: {run.get_state_display()}, {rows}{rate}{'' if resting else left}"
+        line += extra if resting else ""
+        if resting or (line != self.last and now.read):
+            self.out.write(line)
+            self.out.flush()
+        self.last = line
+
+
+class MemoryWatch:
+    """The peak of the summed PSS of this process and its children, looked at twice a second."""
+
+    def __init__(self) -> None:
+        self.peak = 0
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        process = psutil.Process(os.getpid())
+        while True:
+            self.peak = max(self.peak, sum(_pss(one) for one in [process, *process.children(recursive=True)]))
+            time.sleep(0.5)
+
+    def peak_mb(self) -> float:
+        return round(self.peak / 2**20, 1)
+
+
+def _pss(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0  # ended between listing and looking

@@ -1,0 +1,134 @@
+"""A declared chain of runs: read from YAML, made once, worked through in order, picked up again where it stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+from django.db import connection, transaction
+
+from madsafe_web.core.llm.endpoints import endpoint_declare
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.runs.stages import stage
+from madsafe_web.core.runs.worker import work_on
+
+WAIT_S = 0.5
+SAY_S = 1.0
+WORKING = (*service.ACTIVE, Run.State.PAUSING, Run.State.CANCELLING)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    stage: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """A configuration that was read and checked. `identity` changes with its content: other parameters, other runs."""
+
+    name: str
+    identity: str
+    endpoints: dict[str, dict[str, Any]]
+    steps: tuple[Step, ...]
+
+
+def read(path: Path) -> Chain:
+    """The chain that a YAML file declares. Raises ConfigError in one sentence that names the file and the place."""
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no file {path}. Give the path of a chain such as examples/sample.yaml.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(data, dict) or not isinstance(data.get("stages"), list) or not data["stages"]:
+        raise ConfigError(f"{path} must be a mapping with a list `stages:`; see examples/sample.yaml.")
+    if unknown := set(data) - {"name", "endpoints", "stages"}:
+        raise ConfigError(f"{path} has an unknown key '{min(unknown)}'. Known: name, endpoints, stages.")
+    name = str(data.get("name", path.stem))[:40]
+    steps = tuple(_step(path, number, entry) for number, entry in enumerate(data["stages"], 1))
+    identity = hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
+    return Chain(name, f"{name}-{identity}", data.get("endpoints") or {}, steps)
+
+
+def _step(path: Path, number: int, entry: Any) -> Step:
+    """`- deduplicate` or `- deduplicate: {threshold: 0.7}`."""
+    if isinstance(entry, str):
+        return Step(entry, {})
+    if isinstance(entry, dict) and len(entry) == 1:
+        ((name, params),) = entry.items()
+        if params is None or isinstance(params, dict):
+            return Step(str(name), params or {})
+    raise ConfigError(f"{path}, stage {number}: write `- name` or `- name: {{parameter: value}}`.")
+
+
+@transaction.atomic
+def prepare(chain: Chain) -> list[Run]:
+    """The runs of the chain in order: those of an earlier call, or new ones in draft. Raises ConfigError."""
+    for name, values in chain.endpoints.items():
+        endpoint_declare(name, values)
+    runs = list(Run.objects.filter(chain=chain.identity).order_by("step"))
+    for number, step in enumerate(chain.steps, 1):
+        stage(step.stage)
+        if number > len(runs):
+            runs.append(
+                service.run_create(stage_name=step.stage, values=step.params, chain=chain.identity, step=number)
+            )
+    return runs
+
+
+def work_through(runs: list[Run], say: Callable[[Run], None]) -> Run:
+    """Work on the runs in order in this process until one does not end as done; returns the last one touched.
+
+    `say` is called with every run when its work ends, and once a second in between.
+    """
+    for run in runs:
+        if run.state != Run.State.DONE:
+            work_to_end(run, say)
+        if run.state != Run.State.DONE:
+            return run
+    return runs[-1]
+
+
+def work_to_end(run: Run, say: Callable[[Run], None]) -> None:
+    """Start or resume a run and work on it until it rests; other workers may help."""
+    service.run_start(run)
+    with _telling(run, say):
+        run.refresh_from_db()
+        while run.state in WORKING:
+            run = work_on(run.pk)
+            if run.state in WORKING:
+                time.sleep(WAIT_S)  # the rest is in other workers' hands
+
+
+@contextmanager
+def _telling(run: Run, say: Callable[[Run], None]) -> Iterator[None]:
+    """While entered, `say` is called once a second from a thread with a connection of its own; once more at the end."""
+    over = threading.Event()
+
+    def tell() -> None:
+        seen = Run.objects.get(pk=run.pk)
+        while not over.wait(SAY_S):
+            seen.refresh_from_db()
+            say(seen)
+        connection.close()
+
+    thread = threading.Thread(target=tell, name="telling", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        run.refresh_from_db()
+        say(run)

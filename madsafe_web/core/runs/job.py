@@ -1,0 +1,78 @@
+"""What the work function of a WholeStage is given: its run, its place, and the only way to write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F
+
+from madsafe_web.core.models import Chunk, Run
+from madsafe_web.core.runs import lease, service
+from madsafe_web.core.runs.errors import Stopped
+
+
+@dataclass(slots=True)
+class Progress:
+    """What a commit adds to the counts of its chunk, and where the work would go on."""
+
+    counts: Mapping[str, int]
+    cursor: dict[str, Any] | None = None
+
+
+class Job:
+    """One chunk in work. `cursor` is what the last commit left, so that a killed job goes on from there."""
+
+    def __init__(self, run: Run, chunk: Chunk, params: Any, heartbeat: lease.Heartbeat) -> None:
+        self.run, self.chunk, self.params = run, chunk, params
+        self._heartbeat = heartbeat
+
+    @property
+    def cursor(self) -> dict[str, Any]:
+        cursor: dict[str, Any] = self.chunk.cursor
+        return cursor
+
+    def check(self) -> None:
+        """Call between pieces of work. Raises Stopped when a pause or cancel was asked for or the lease is gone."""
+        if self._heartbeat.stop_asked.is_set():
+            raise Stopped
+
+    def log(self, text: str) -> None:
+        service.log(self.run, text)
+
+    @contextmanager
+    def commit(self, **counts: int) -> Iterator[Progress]:
+        """A transaction for the writes inside it together with the counts and the cursor; all or nothing.
+
+        Counts (kept, duplicate, rejected, failed) are added, and their sum to `read`; they and the cursor may also be
+        set on what is yielded, when they are known only after the writes. Raises LeaseLost.
+        """
+        progress = Progress(counts)
+        with transaction.atomic():
+            lease.hold(self.chunk, self._heartbeat.owner)
+            yield progress
+            changes: dict[str, Any] = {name: F(name) + value for name, value in progress.counts.items()}
+            changes["read"] = F("read") + sum(progress.counts.values())
+            if progress.cursor is not None:
+                changes["cursor"] = progress.cursor
+            Chunk.objects.filter(pk=self.chunk.pk).update(**changes)
+        if progress.cursor is not None:
+            self.chunk.cursor = progress.cursor
+
+    def total(self, rows: int) -> None:
+        """Say how many rows there are to read, for progress and for the check at the end."""
+        Run.objects.filter(pk=self.run.pk).update(total=rows)
+
+    def output(self, **facts: Any) -> None:
+        """Note what the run made. Call inside `commit`, so that it stands or falls with the rest."""
+        run = Run.objects.select_for_update().get(pk=self.run.pk)
+        run.outputs = {**run.outputs, **facts}
+        run.save(update_fields=["outputs"])
+        self.run.outputs = run.outputs
+
+    def offline_rules(self) -> None:
+        """Mark the run: what it wrote rests on the offline rules."""
+        Run.objects.filter(pk=self.run.pk).update(offline_rules=True)

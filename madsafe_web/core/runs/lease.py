@@ -1,0 +1,121 @@
+"""Who works on which chunk. Leases are set and compared by the clock of the database alone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from datetime import timedelta
+from types import TracebackType
+
+import psutil
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from madsafe_web.core.models import Chunk, Run, WorkerPulse
+from madsafe_web.core.runs.errors import LeaseLost
+
+MOST_ATTEMPTS = 5  # a chunk that took this many workers down with it is not given to another
+
+
+def owner_name() -> str:
+    """This process and thread, in a form that another process of the same host can check for life."""
+    process = psutil.Process()
+    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}/{threading.get_ident()}"
+
+
+def owner_is_dead(owner: str) -> bool:
+    """True only for a process of this host that no longer exists; of other hosts we know nothing."""
+    host, pid, started, _ = owner.rsplit("/", 3)
+    if host != socket.gethostname():
+        return False
+    try:
+        return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+    except psutil.NoSuchProcess:
+        return True
+
+
+def lease_end() -> object:
+    return Now() + timedelta(seconds=settings.RUN_LEASE_S)
+
+
+def free_dead(run: Run) -> None:
+    """Take the leases from processes of this host that were killed, without waiting for them to run out."""
+    for owner in run.chunks.filter(state=Chunk.State.LEASED).values_list("owner", flat=True).distinct():
+        if owner_is_dead(owner):
+            run.chunks.filter(state=Chunk.State.LEASED, owner=owner).update(state=Chunk.State.OPEN, owner="")
+
+
+def claimable() -> Q:
+    return Q(state=Chunk.State.OPEN) | Q(state=Chunk.State.LEASED, lease_until__lt=Now())
+
+
+@transaction.atomic
+def claim(run: Run, owner: str) -> Chunk | None:
+    """The next chunk nobody works on, now ours; None when there is none.
+
+    On SQLite the IMMEDIATE transaction keeps others out; on PostgreSQL the row lock does.
+    """
+    free = run.chunks.filter(claimable()).select_for_update(skip_locked=True)
+    chunk = free.order_by("seq").first()
+    if chunk is None:
+        return None
+    Chunk.objects.filter(pk=chunk.pk).update(
+        state=Chunk.State.LEASED, owner=owner, lease_until=lease_end(), attempts=F("attempts") + 1
+    )
+    chunk.refresh_from_db()
+    return chunk
+
+
+def hold(chunk: Chunk, owner: str) -> None:
+    """Make sure, inside a transaction, that the chunk is still ours, and lock it. Raises LeaseLost."""
+    mine = Chunk.objects.filter(pk=chunk.pk, owner=owner, state=Chunk.State.LEASED)
+    if not mine.update(lease_until=lease_end()):
+        raise LeaseLost(f"chunk {chunk.seq} of run {chunk.run_id} went to another worker")
+
+
+def release(chunk: Chunk, owner: str) -> None:
+    """Give an unfinished chunk back, so that another worker may go on at once."""
+    mine = Chunk.objects.filter(pk=chunk.pk, owner=owner, state=Chunk.State.LEASED)
+    mine.update(state=Chunk.State.OPEN, owner="", lease_until=None)
+
+
+class Heartbeat:
+    """While entered, keeps the lease of a chunk alive from a thread of its own and watches for pause and cancel."""
+
+    def __init__(self, chunk: Chunk, owner: str) -> None:
+        self.chunk, self.owner = chunk, owner
+        self.stop_asked = threading.Event()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{chunk.pk}", daemon=True)
+
+    def __enter__(self) -> Heartbeat:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        beats = 0.0
+        try:
+            while not self._over.wait(min(1.0, settings.RUN_HEARTBEAT_S)):
+                beats += min(1.0, settings.RUN_HEARTBEAT_S)
+                if Run.objects.filter(pk=self.chunk.run_id).exclude(state__in=("running", "queued")).exists():
+                    self.stop_asked.set()
+                if beats >= settings.RUN_HEARTBEAT_S:
+                    beats = 0.0
+                    pulse()
+                    mine = Chunk.objects.filter(pk=self.chunk.pk, owner=self.owner, state=Chunk.State.LEASED)
+                    if not mine.update(lease_until=lease_end()):
+                        self.stop_asked.set()
+        finally:
+            connection.close()
+
+
+def pulse() -> None:
+    """Note that this worker is alive."""
+    WorkerPulse.objects.update_or_create(name=f"{socket.gethostname()}/{os.getpid()}", defaults={"at": Now()})

@@ -1,0 +1,115 @@
+"""Run, Chunk, RunRow: what is to be done, who is doing which part, and how each row ended."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from madsafe_web.core.runs.stage import Outcome
+
+
+class Run(models.Model):
+    """One execution of a stage with frozen parameters."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Not started")
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        PAUSING = "pausing", _("Pausing")
+        PAUSED = "paused", _("Paused")
+        NEEDS_PEOPLE = "needs_people", _("Needs people")
+        OVER_BUDGET = "over_budget", _("Over budget")
+        CANCELLING = "cancelling", _("Cancelling")
+        CANCELLED = "cancelled", _("Cancelled")
+        FAILED = "failed", _("Failed")
+        LOST = "lost", _("Lost")
+        DONE = "done", _("Done")
+
+    stage = models.CharField(max_length=40)
+    params = models.JSONField(default=dict)
+    state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
+    # A declared chain of runs: its name with the hash of its configuration, and this run's place in it.
+    chain = models.CharField(max_length=80, blank=True)
+    step = models.PositiveSmallIntegerField(default=0)
+    total = models.PositiveIntegerField(null=True)  # rows to read, where known before the work
+    outputs = models.JSONField(default=dict)  # what the run made, by name: {"set": 3, "sha256": "…"}
+    error = models.TextField(blank=True)  # one sentence for people: what happened, what was kept, what to do
+    offline_rules = models.BooleanField(default=False)  # its output comes from the offline rules: never to be published
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT)
+    actor_name = models.CharField(max_length=150)
+    created = models.DateTimeField(auto_now_add=True)
+    started = models.DateTimeField(null=True)
+    finished = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["chain", "step"], condition=~models.Q(chain=""), name="run_one_per_step_of_a_chain"
+            )
+        ]
+        indexes = [models.Index(fields=["stage", "state"], name="run_stage_state")]
+
+    def __str__(self) -> str:
+        return f"{self.stage} #{self.pk}"
+
+
+class Chunk(models.Model):
+    """A slice of a run, worked on by whoever holds its lease. The counts grow in the transaction that writes the rows."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        LEASED = "leased", _("In work")
+        DONE = "done", _("Done")
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="chunks")
+    seq = models.PositiveIntegerField()
+    subjects = models.JSONField()  # the frozen keys of its rows
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    owner = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField(null=True)  # by the clock of the database
+    attempts = models.PositiveSmallIntegerField(default=0)
+    cursor = models.JSONField(default=dict)  # where a streaming stage goes on after a kill
+    read = models.PositiveIntegerField(default=0)
+    kept = models.PositiveIntegerField(default=0)
+    duplicate = models.PositiveIntegerField(default=0)
+    rejected = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    finished = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "seq"], name="chunk_one_per_place"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    read=models.F("kept") + models.F("duplicate") + models.F("rejected") + models.F("failed")
+                ),
+                name="chunk_counts_add_up",
+            ),
+        ]
+        indexes = [models.Index(fields=["run", "state", "seq"], name="chunk_claim")]
+
+
+class RunRow(models.Model):
+    """How one row of a run ended, written when it ends."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="rows")
+    subject = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=16, choices=[(o.value, o.value) for o in Outcome])
+    error_class = models.CharField(max_length=40, blank=True)
+    message = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "subject"], name="runrow_one_per_subject")]
+        indexes = [models.Index(fields=["run", "outcome"], name="runrow_outcome")]
+
+
+class RunEvent(models.Model):
+    """A line of a run's log."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="events")
+    at = models.DateTimeField(auto_now_add=True)
+    text = models.CharField(max_length=500)
+
+    class Meta:
+        indexes = [models.Index(fields=["run", "-id"], name="runevent_newest")]

@@ -1,0 +1,152 @@
+"""Making runs and changing their state. Every change is one conditional row update, so two people cannot cross."""
+
+from __future__ import annotations
+
+import getpass
+from itertools import islice
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from madsafe_web.core.models import AuditEvent, Chunk, Run, RunEvent, User
+from madsafe_web.core.runs import params as run_params
+from madsafe_web.core.runs.errors import StageError
+from madsafe_web.core.runs.stage import RowStage
+from madsafe_web.core.runs.stages import point, stage
+
+S = Run.State
+ACTIVE = (S.QUEUED, S.RUNNING)
+STARTABLE = (S.DRAFT, S.PAUSED, S.FAILED, S.LOST, S.NEEDS_PEOPLE, S.OVER_BUDGET)
+FINISHED = (S.DONE, S.CANCELLED)
+COUNTS = ("read", "kept", "duplicate", "rejected", "failed")
+
+
+def actor_name(user: User | None) -> str:
+    """How an actor is written down: a person by user name, a command by the name of the OS user behind it."""
+    return user.username if user else f"system ({getpass.getuser()})"
+
+
+def audit(user: User | None, verb: str, subject: str, **facts: Any) -> None:
+    AuditEvent.objects.create(actor=user, actor_name=actor_name(user), verb=verb, subject=subject, facts=facts)
+
+
+def log(run: Run, text: str) -> None:
+    RunEvent.objects.create(run=run, text=text[:500])
+
+
+def run_create(
+    *, stage_name: str, values: dict[str, Any], user: User | None = None, chain: str = "", step: int = 0
+) -> Run:
+    """A new run in draft with checked, frozen parameters. Raises ConfigError for an unknown stage or parameter."""
+    params = run_params.build(stage(stage_name).params, values, where=f"Stage '{stage_name}'")
+    return Run.objects.create(
+        stage=stage_name,
+        params=run_params.freeze(params),
+        chain=chain,
+        step=step,
+        actor=user,
+        actor_name=actor_name(user),
+    )
+
+
+@transaction.atomic
+def run_start(run: Run) -> bool:
+    """Queue a run that may start, cutting it into chunks the first time. False when somebody else just did."""
+    if not Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.QUEUED, error="", finished=None):
+        return False
+    run.refresh_from_db()
+    if not run.chunks.exists():
+        _plan(run)
+    run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
+    log(run, f"Queued by {run.actor_name}.")
+    return True
+
+
+def _plan(run: Run) -> None:
+    declared = stage(run.stage)
+    if not declared.plan:
+        Chunk.objects.create(run=run, seq=0, subjects=[])
+        return
+    keys = iter(point(declared.plan)(run))
+    size = declared.rows_per_chunk if isinstance(declared, RowStage) else 1
+    slices = iter(lambda: list(islice(keys, size)), [])
+    chunks = [Chunk(run=run, seq=seq, subjects=subjects) for seq, subjects in enumerate(slices)]
+    Chunk.objects.bulk_create(chunks, batch_size=200)
+    if isinstance(declared, RowStage):
+        Run.objects.filter(pk=run.pk).update(total=sum(len(chunk.subjects) for chunk in chunks))
+
+
+def run_pause(run: Run, user: User | None = None) -> bool:
+    """Ask for a pause; workers stop at the next group of rows. False when the run is not in work."""
+    return _ask(run, S.PAUSING, S.PAUSED, user, "pause")
+
+
+def run_cancel(run: Run, user: User | None = None) -> bool:
+    """Cancel for good: what is written stays, nothing more is done. False when the run has already ended."""
+    waiting = (S.DRAFT, S.PAUSED, S.FAILED, S.LOST, S.NEEDS_PEOPLE, S.OVER_BUDGET)
+    if Run.objects.filter(pk=run.pk, state__in=waiting).update(state=S.CANCELLED, finished=timezone.now()):
+        audit(user, "run.cancel", str(run))
+        return True
+    return _ask(run, S.CANCELLING, S.CANCELLED, user, "cancel")
+
+
+def _ask(run: Run, asked: S, settled: S, user: User | None, verb: str) -> bool:
+    if not Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(state=asked):
+        return False
+    audit(user, f"run.{verb}", str(run))
+    log(run, f"{actor_name(user)} asked to {verb}.")
+    settle(run)
+    return True
+
+
+def settle(run: Run) -> None:
+    """Turn pausing into paused and cancelling into cancelled once no worker holds a chunk."""
+    if run.chunks.filter(state=Chunk.State.LEASED).exists():
+        return
+    Run.objects.filter(pk=run.pk, state=S.PAUSING).update(state=S.PAUSED)
+    Run.objects.filter(pk=run.pk, state=S.CANCELLING).update(state=S.CANCELLED, finished=timezone.now())
+
+
+def run_fail(run: Run, message: str, state: S = S.FAILED) -> None:
+    """End the work on a run with a sentence for people; what is written stays and the run can be resumed."""
+    if Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(
+        state=state, error=message, finished=timezone.now()
+    ):
+        log(run, message)
+
+
+@transaction.atomic
+def run_finish(run: Run) -> bool:
+    """Make a run done when all its chunks are. The stage's own finish happens in the same transaction, once."""
+    if run.chunks.exclude(state=Chunk.State.DONE).exists():
+        return False
+    finished = {"state": S.DONE, "finished": timezone.now()}
+    if not Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(**finished):
+        return False
+    run.refresh_from_db()
+    sums = counts(run)
+    if run.total is not None and sums["read"] != run.total:
+        raise StageError(f"{run} read {sums['read']} of {run.total} rows: its counts do not add up, so it is not done.")
+    declared = stage(run.stage)
+    if isinstance(declared, RowStage) and declared.finish:
+        point(declared.finish)(run)
+    log(run, "Done: " + ", ".join(f"{sums[name]} {name}" for name in COUNTS) + ".")
+    return True
+
+
+def counts(run: Run) -> dict[str, int]:
+    """Rows read, kept, duplicate, rejected and failed so far; read is the sum of the others."""
+    sums = run.chunks.aggregate(**{name: Sum(name) for name in COUNTS})
+    return {name: sums[name] or 0 for name in COUNTS}
+
+
+def upstream(run: Run, stage_name: str) -> Run:
+    """The newest finished run of a stage: of the same chain where the run belongs to one. Raises StageError."""
+    done = Run.objects.filter(stage=stage_name, state=S.DONE)
+    found = done.filter(chain=run.chain, step__lt=run.step).order_by("-step").first() if run.chain else None
+    found = found or done.order_by("-finished").first()
+    if not found:
+        raise StageError(f"'{run.stage}' needs a finished run of '{stage_name}' before it. Run that stage first.")
+    return found
