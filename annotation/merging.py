@@ -1,0 +1,72 @@
+"""Database work of the stages `merge` and `publish`, and the end of a merge by people."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from annotation.models import DecidedBy, MapEntry, MergeMap
+from annotation.selectors import map_draft, map_published, suggestions_newest
+from annotation.services import Decision, label_assign, map_draft_open, map_publish
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.errors import NeedsPeople, StageError
+from madsafe_web.core.runs.job import Job
+
+
+def merge(job: Job) -> None:
+    """Open the draft, decide by rule if that is wanted, then count decisions, or wait for people.
+
+    People end it on the merge page, which notes `finished_by` on the run.
+    """
+    draft = map_draft_open()
+    by_people = job.params.decide == "people"
+    if by_people and "finished_by" not in job.run.outputs:
+        undecided = draft.entries.filter(decided_by=DecidedBy.NOBODY).count()
+        raise NeedsPeople(f"{undecided} labels wait for people. Decide them under Labels, then press “Finish merging”.")
+    entries = list(draft.entries.select_related("label", "category", "merge_map").order_by("label"))
+    job.total(len(entries))
+    if not entries:
+        raise StageError("There are no labels to merge. Run the stage 'label' first.")
+    with job.commit() as progress:
+        if not by_people:
+            decide_by_rule(entries, job.params.leave_undecided)
+        decided = draft.entries.exclude(decided_by=DecidedBy.NOBODY).count()
+        job.output(map=draft.version)
+        progress.counts = {"kept": decided, "rejected": len(entries) - decided}
+
+
+def decide_by_rule(entries: list[MapEntry], leave_undecided: int) -> None:
+    """Give every undecided entry its suggestion, most certain first; the last `leave_undecided` stay undecided."""
+    suggestions = suggestions_newest()
+    open_entries = [entry for entry in entries if entry.decided_by == DecidedBy.NOBODY]
+    suggested = [entry for entry in open_entries if entry.label_id in suggestions]
+    suggested.sort(key=lambda entry: (-suggestions[entry.label_id].confidence, entry.label_id))
+    unsuggested = len(open_entries) - len(suggested)
+    for entry in suggested[: max(0, len(suggested) - max(0, leave_undecided - unsuggested))]:
+        category = suggestions[entry.label_id].category
+        target = category.code if category else "DROP"
+        label_assign(entry=entry, decision=Decision(target), seen_revision=entry.revision, user=None)
+
+
+@transaction.atomic
+def merge_finish(run: Run, by: str) -> bool:
+    """People say that they are done: the waiting merge goes on. False when it no longer waits."""
+    waiting = Run.objects.select_for_update().filter(pk=run.pk, state=Run.State.NEEDS_PEOPLE).first()
+    if waiting is None:
+        return False
+    waiting.outputs = {**waiting.outputs, "finished_by": by}
+    waiting.save(update_fields=["outputs"])
+    return service.run_start(waiting)
+
+
+def publish(job: Job) -> None:
+    """Publish the draft map. After a kill between publishing and counting, the published map is counted."""
+    draft = map_draft()
+    merge_map = draft or map_published()
+    entries = MapEntry.objects.filter(merge_map=merge_map)
+    total, decided = entries.count(), entries.exclude(decided_by=DecidedBy.NOBODY).count()
+    job.total(total)
+    with job.commit(kept=decided, rejected=total - decided):
+        if merge_map.state == MergeMap.State.DRAFT:
+            merge_map = map_publish(merge_map, job.run.actor)
+        job.output(map=merge_map.version, sha256=merge_map.sha256)

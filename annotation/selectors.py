@@ -1,0 +1,141 @@
+"""Reading prompts, labels and maps. Stages point here by name; views use the same functions."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from django.db.models import Count, QuerySet
+
+from annotation.models import Corpus, IntentLabel, LabelSuggestion, MapEntry, MergeMap, Prompt, PromptIntent, Response
+from annotation.rows import LabelRow, PromptRow, ResponseRow
+from annotation.text import clean
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs.errors import StageError
+
+EXAMPLES = 8  # prompts shown with a label
+SCANNED = 5_000  # ids read at once by the iterating selectors
+
+
+def map_published() -> MergeMap:
+    """The newest published map. Raises StageError when there is none yet."""
+    found = MergeMap.objects.filter(state=MergeMap.State.PUBLISHED).order_by("-version").first()
+    if not found:
+        raise StageError("There is no published merge map. Merge the labels and publish the map first.")
+    return found
+
+
+def map_draft() -> MergeMap | None:
+    return MergeMap.objects.filter(state=MergeMap.State.DRAFT).first()
+
+
+def category_codes(merge_map: MergeMap) -> dict[str, str]:
+    """Label key → category code, for the labels that the map puts into a category."""
+    decided = MapEntry.objects.filter(merge_map=merge_map, category__isnull=False)
+    return dict(decided.values_list("label__key", "category__code"))
+
+
+def prompt_categories(merge_map: MergeMap, prompt_ids: Sequence[int] | None = None) -> dict[int, str]:
+    """Prompt id → its main category: that of the first of its labels which the map puts into one."""
+    code_of = dict(
+        MapEntry.objects.filter(merge_map=merge_map, category__isnull=False).values_list("label", "category__code")
+    )
+    links = PromptIntent.objects.order_by("prompt", "position", "id")
+    if prompt_ids is not None:
+        links = links.filter(prompt__in=prompt_ids)
+    found: dict[int, str] = {}
+    for prompt_id, label_id in links.values_list("prompt", "label").iterator(SCANNED):
+        if label_id in code_of:
+            found.setdefault(prompt_id, code_of[label_id])
+    return found
+
+
+def prompts_active(corpora: Sequence[str] = (), roles: Sequence[str] = (Corpus.Role.ALIGNMENT,)) -> QuerySet[Prompt]:
+    """Prompts in use, of the named corpora or else of all corpora with these roles, by id."""
+    rows = Prompt.objects.filter(state=Prompt.State.ACTIVE).order_by("id")
+    return rows.filter(corpus__name__in=corpora) if corpora else rows.filter(corpus__role__in=roles)
+
+
+def alignment_keys(run: Run) -> Iterator[str]:
+    """The prompts in use of the alignment corpora (or of the run's `corpora`)."""
+    ids = prompts_active(run.params.get("corpora", ())).values_list("id", flat=True)
+    return map(str, ids.iterator(SCANNED))
+
+
+def prompt_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, PromptRow]]:
+    """Prompts without responses and categories."""
+    rows = Prompt.objects.filter(id__in=map(int, keys)).order_by("id").values_list("id", "text", "language")
+    return [(str(pk), PromptRow(pk, clean(text), side(language))) for pk, text, language in rows]
+
+
+def prompt_rows_with_responses(run: Run, keys: Sequence[str]) -> list[tuple[str, PromptRow]]:
+    """Prompts with all their responses, oldest first."""
+    ids = [int(key) for key in keys]
+    responses: dict[int, list[ResponseRow]] = defaultdict(list)
+    for pk, prompt_id, text, origin in (
+        Response.objects.filter(prompt__in=ids).order_by("id").values_list("id", "prompt", "text", "origin")
+    ):
+        responses[prompt_id].append(ResponseRow(pk, clean(text), origin))
+    rows = Prompt.objects.filter(id__in=ids).order_by("id").values_list("id", "text", "language")
+    return [
+        (str(pk), PromptRow(pk, clean(text), side(language), responses=tuple(responses[pk])))
+        for pk, text, language in rows
+    ]
+
+
+def side(language: str) -> str:
+    """The language of the templates for a text: "en" for English ones, else "zh"."""
+    return "en" if language == "en" else "zh"
+
+
+def label_keys(run: Run) -> Iterator[str]:
+    """All labels that prompts carry."""
+    ids = PromptIntent.objects.order_by("label").values_list("label", flat=True).distinct()
+    return map(str, ids.iterator(SCANNED))
+
+
+def label_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, LabelRow]]:
+    """Labels with a few of their prompts."""
+    ids = [int(key) for key in keys]
+    texts = label_examples(ids)
+    labels = IntentLabel.objects.filter(id__in=ids).order_by("id")
+    return [
+        (str(label.pk), LabelRow(label.pk, label.name, side(label.language), tuple(texts.get(label.pk, ()))))
+        for label in labels
+    ]
+
+
+def label_examples(label_ids: Iterable[int], count: int = EXAMPLES) -> dict[int, list[str]]:
+    """Label id → texts of its first prompts, at most `count` each."""
+    texts: dict[int, list[str]] = defaultdict(list)
+    links = PromptIntent.objects.filter(label__in=label_ids).order_by("label", "prompt").values_list("label", "prompt")
+    chosen: dict[int, list[int]] = defaultdict(list)
+    for label_id, prompt_id in links.iterator(SCANNED):
+        if len(texts[label_id]) < count and len(chosen[label_id]) < count:
+            chosen[label_id].append(prompt_id)
+    wanted = {prompt_id for ids in chosen.values() for prompt_id in ids}
+    text_of = dict(Prompt.objects.filter(id__in=wanted).values_list("id", "text"))
+    return {label_id: [clean(text_of[prompt_id]) for prompt_id in ids] for label_id, ids in chosen.items()}
+
+
+def label_counts() -> dict[int, int]:
+    """Label id → number of prompts that carry it."""
+    rows = PromptIntent.objects.values("label").annotate(n=Count("prompt", distinct=True))
+    return dict(rows.values_list("label", "n"))
+
+
+def suggestions_newest() -> dict[int, LabelSuggestion]:
+    """Label id → its newest suggestion."""
+    return {one.label_id: one for one in LabelSuggestion.objects.order_by("id").select_related("category")}
+
+
+def texts_of_role(role: str) -> Iterator[tuple[int, str]]:
+    """Id and cleaned text of every prompt of the corpora with this role, whatever its state."""
+    rows = Prompt.objects.filter(corpus__role=role).order_by("id").values_list("id", "text")
+    return ((pk, clean(text)) for pk, text in rows.iterator(SCANNED))
+
+
+def corpus_counts() -> list[dict[str, Any]]:
+    """Prompts per corpus and state, for pages."""
+    return list(Prompt.objects.values("corpus", "state").annotate(n=Count("id")).order_by("corpus"))
