@@ -1,0 +1,175 @@
+"""Database side of the augmenting stages: what is lacking, what new prompts are made from, which of them may enter."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from annotation.models import Category, Corpus, MapEntry, Prompt
+from annotation.rows import Candidate
+from annotation.selectors import (
+    category_codes,
+    label_counts,
+    map_published,
+    prompt_categories,
+    prompts_active,
+    side,
+)
+from annotation.services import generated_corpus, prompts_add_generated
+from annotation.text import clean, prompt_key
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs.stage import Outcome, Result
+from pipeline import balance
+from pipeline.rows import KeywordRow, MapContext, RelatedRow
+from pipeline.similarity import NearIndex
+
+
+def map_context(run: Run) -> MapContext:
+    """The published map and the names of the categories."""
+    names = {row.code: {"zh": row.name_zh, "en": row.name_en} for row in Category.objects.all()}
+    return MapContext(category_codes(map_published()), names)
+
+
+def keyword_keys(run: Run) -> Iterator[str]:
+    """Keys "CODE:label id:variant": for each category that lacks prompts, turns over its most used labels."""
+    merge_map = map_published()
+    categories = prompt_categories(merge_map)
+    active = Counter(categories[pk] for pk in prompts_active().values_list("id", flat=True) if pk in categories)
+    counts = {code: active[code] for code in Category.objects.values_list("code", flat=True)}
+    keywords = _keywords(run.params["keywords"])
+    for code, missing in balance.augmentation_plan(counts, run.params["target"]).items():
+        labels = keywords.get(code, [])
+        for number in range(missing if labels else 0):
+            yield f"{code}:{labels[number % len(labels)]}:{number // len(labels)}"
+
+
+def _keywords(most: int) -> dict[str, list[int]]:
+    """Category code → ids of its labels, the most used first, at most `most` each."""
+    used = label_counts()
+    entries = MapEntry.objects.filter(merge_map=map_published(), category__isnull=False)
+    labels: dict[str, list[int]] = defaultdict(list)
+    for label_id, code in entries.order_by("label").values_list("label", "category__code"):
+        labels[code].append(label_id)
+    return {code: sorted(ids, key=lambda pk: (-used.get(pk, 0), pk))[:most] for code, ids in labels.items()}
+
+
+def keyword_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, KeywordRow]]:
+    """The rows behind keyword keys; the examples are drawn by a seed made of the key, so a second try draws the same."""
+    wanted = [(key, *key.split(":")) for key in keys]
+    entries = MapEntry.objects.filter(merge_map=map_published(), label__in={int(label) for _, _, label, _ in wanted})
+    labels = {entry.label_id: entry.label for entry in entries.select_related("label")}
+    pools = _example_pools({code for _, code, _, _ in wanted})
+    rows = []
+    for key, code, label_id, variant in wanted:
+        label = labels[int(label_id)]
+        language = side(label.language)
+        pool = pools.get((code, language), [])
+        seed = random.Random(f"{run.params['seed']}:{key}")  # noqa: S311  (reproducible choice, no secret)
+        chosen = seed.sample(pool, min(run.params["examples"], len(pool)))
+        parents, examples = tuple(pk for pk, _ in chosen), tuple(text for _, text in chosen)
+        rows.append((key, KeywordRow(code, label.name, language, int(variant), examples, parents)))
+    return rows
+
+
+def _example_pools(codes: set[str]) -> dict[tuple[str, str], list[tuple[int, str]]]:
+    """(category, language) → id and text of imported prompts in use."""
+    categories = prompt_categories(map_published())
+    pools: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
+    imported = prompts_active().filter(origin=Prompt.Origin.IMPORTED)
+    for pk, text, language in imported.values_list("id", "text", "language").iterator(2000):
+        if categories.get(pk) in codes:
+            pools[categories[pk], side(language)].append((pk, clean(text)))
+    return pools
+
+
+def related_keys(run: Run) -> Iterator[str]:
+    """Keys "prompt id:variant": prompts drawn evenly from the categories by the run's seed."""
+    categories = prompt_categories(map_published())
+    groups: dict[str, list[int]] = defaultdict(list)
+    imported = prompts_active().filter(origin=Prompt.Origin.IMPORTED)
+    for pk in imported.values_list("id", flat=True).iterator(2000):
+        if pk in categories:
+            groups[categories[pk]].append(pk)
+    for pk in balance.draw_evenly(groups, run.params["prompts"], run.params["seed"]):
+        for variant in range(run.params["per_prompt"]):
+            yield f"{pk}:{variant}"
+
+
+def related_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, RelatedRow]]:
+    """The rows behind related keys."""
+    wanted = [(key, *map(int, key.split(":"))) for key in keys]
+    ids = sorted({pk for _, pk, _ in wanted})
+    categories = prompt_categories(map_published(), ids)
+    texts = {
+        pk: (clean(text), side(language))
+        for pk, text, language in Prompt.objects.filter(id__in=ids).values_list("id", "text", "language")
+    }
+    return [
+        (key, RelatedRow(pk, *texts[pk], categories[pk], variant)) for key, pk, variant in wanted if pk in categories
+    ]
+
+
+@dataclass(slots=True)
+class Pool:
+    """What generated prompts are compared with: every alignment and benchmark prompt so far."""
+
+    index: NearIndex = field(default_factory=NearIndex)
+    ids: list[int] = field(default_factory=list)
+    benchmark: set[int] = field(default_factory=set)
+
+    def refresh(self) -> None:
+        """Take in the prompts stored since the last time, also by other workers."""
+        roles = [Corpus.Role.ALIGNMENT, Corpus.Role.BENCHMARK]
+        rows = Prompt.objects.filter(corpus__role__in=roles, id__gt=self.ids[-1] if self.ids else 0).order_by("id")
+        new = list(rows.values_list("id", "text", "corpus__role"))
+        self.index.add([clean(text) for _, text, _ in new])
+        self.ids += [pk for pk, _, _ in new]
+        self.benchmark.update(pk for pk, _, role in new if role == Corpus.Role.BENCHMARK)
+
+
+_pools: dict[int, Pool] = {}  # of the run in work in this process
+
+
+def candidates_write(run: Run, rows: list[tuple[str, KeywordRow | RelatedRow, Result]]) -> list[Result]:
+    """Writer of both augmentations: a value is a Candidate; near-duplicates and benchmark overlaps stay out."""
+    if run.pk not in _pools:
+        _pools.clear()
+        _pools[run.pk] = Pool()
+    pool = _pools[run.pk]
+    Corpus.objects.select_for_update().get(pk=generated_corpus().pk)  # one writer at a time sees all that came before
+    pool.refresh()
+    results = [result for _, _, result in rows]
+    places = [number for number, result in enumerate(results) if isinstance(result.value, Candidate)]
+    candidates = [results[number].value for number in places]
+    verdicts = judge(candidates, pool, run.params["threshold"])
+    for number, verdict in zip(places, verdicts, strict=True):
+        if verdict:
+            results[number] = verdict
+    prompts_add_generated(run, [one for one, verdict in zip(candidates, verdicts, strict=True) if not verdict])
+    return results
+
+
+def judge(candidates: list[Candidate], pool: Pool, threshold: float) -> list[Result | None]:
+    """For each candidate why it may not enter, or None; later ones are compared with earlier ones too."""
+    texts = [one.text for one in candidates]
+    near = pool.index.find(texts, threshold)
+    fresh, seen = NearIndex(), set[bytes]()
+    verdicts: list[Result | None] = []
+    for text, found in zip(texts, near, strict=True):
+        if found:
+            verdicts.append(_refusal(pool.ids[found.index], found.similarity, pool))
+        elif prompt_key(text) in seen or fresh.find([text], threshold)[0]:
+            verdicts.append(Result(None, Outcome.DUPLICATE, "Repeats another generated prompt."))
+        else:
+            verdicts.append(None)
+            seen.add(prompt_key(text))
+            fresh.add([text])
+    return verdicts
+
+
+def _refusal(twin: int, likeness: float, pool: Pool) -> Result:
+    if twin in pool.benchmark:
+        return Result(None, Outcome.REJECTED, f"Overlaps benchmark prompt {twin} ({likeness:.2f}).")
+    return Result(None, Outcome.DUPLICATE, f"Repeats prompt {twin} ({likeness:.2f}).")

@@ -1,0 +1,142 @@
+"""Database work of the stages `sample_general` and `select`."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from annotation.models import Response
+from annotation.selectors import map_published, prompt_categories, prompts_active
+from madsafe_web.core.models import RunRow
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.errors import StageError
+from madsafe_web.core.runs.job import Job
+from madsafe_web.core.runs.stage import Outcome
+from pipeline import balance
+from pipeline.models import AlignmentSample, AlignmentSet, Score
+from pipeline.selectors import general_ids
+
+K = Score.Kind
+S = AlignmentSample.Kind
+SCORING = (K.PERPLEXITY, K.RESPONSE_SAFETY, K.INSTRUCTION_SAFETY)
+
+
+def sample_general(job: Job) -> None:
+    """Draw prompts of the general corpora by seed; which ones are drawn stands in the run's rows."""
+    ids = general_ids()
+    job.total(len(ids))
+    drawn = sorted(random.Random(job.params.seed).sample(ids, min(job.params.count, len(ids))))  # noqa: S311
+    with job.commit(kept=len(drawn), rejected=len(ids) - len(drawn)):
+        rows = [RunRow(run=job.run, subject=str(pk), outcome=Outcome.DONE) for pk in drawn]
+        RunRow.objects.bulk_create(rows, batch_size=1000)
+
+
+@dataclass(slots=True)
+class Scored:
+    """Prompt id → score by each scorer's run of this chain; the best response of each prompt with its score."""
+
+    perplexity: dict[int, float] = field(default_factory=dict)
+    instruction: dict[int, float] = field(default_factory=dict)
+    response: dict[int, tuple[float, int]] = field(default_factory=dict)
+
+
+def read_scores(runs: Mapping[str, int]) -> Scored:
+    """The scores that three scoring runs gave."""
+    found = Scored()
+    rows = Score.objects.filter(run__in=runs.values()).order_by("id")
+    for kind, prompt_id, response_id, value in rows.values_list("kind", "prompt", "response", "value").iterator(5000):
+        if kind == K.PERPLEXITY:
+            found.perplexity[prompt_id] = value
+        elif kind == K.INSTRUCTION_SAFETY:
+            found.instruction[prompt_id] = value
+        else:  # the safest response wins; of equals the newest, which is the regenerated one
+            found.response[prompt_id] = max(found.response.get(prompt_id, (0.0, 0)), (value, response_id))
+    return found
+
+
+def select(job: Job) -> None:
+    """Make a draft set of the prompts whose scores pass, each with its safest response, and the general sample."""
+    general = service.upstream(job.run, "sample_general")
+    runs = {kind: service.upstream(job.run, kind).pk for kind in SCORING}
+    merge_map = map_published()
+    categories = prompt_categories(merge_map)
+    scored = read_scores(runs)
+    ids = list(prompts_active().values_list("id", flat=True))
+    drawn = [int(subject) for subject in general.rows.order_by("id").values_list("subject", flat=True)]
+    job.total(len(ids) + len(drawn))
+    chosen, reasons = choose(ids, scored, job.params)
+    if not chosen:
+        raise StageError(
+            "No prompt passes the limits of this selection; nothing was written. "
+            f"Left out: {', '.join(f'{count} {reason}' for reason, count in reasons.items()) or 'none'}."
+        )
+    with job.commit() as progress:
+        made = AlignmentSet.objects.create(
+            name=job.params.name,
+            rule={**job.run.params, "runs": runs, "sample_general": general.pk},
+            counts={"safety": len(chosen), "general": len(drawn), "left_out": dict(reasons)},
+            merge_map=merge_map,
+            run=job.run,
+            offline_rules=job.run.__class__.objects.filter(pk__in=runs.values(), offline_rules=True).exists(),
+        )
+        _add_safety(made, chosen, scored, categories)
+        _add_general(made, drawn)
+        job.output(set=made.pk)
+        progress.counts = {
+            "kept": len(chosen) + len(drawn),
+            "rejected": len(ids) - len(chosen) - reasons["without a score"],
+            "failed": reasons["without a score"],
+        }
+
+
+def choose(ids: list[int], scored: Scored, params: Any) -> tuple[list[int], Counter[str]]:
+    """The prompts that pass, and how many are left out for which reason (the first that applies)."""
+    complete = [
+        pk for pk in ids if pk in scored.perplexity and pk in scored.instruction and pk in scored.response
+    ]
+    limit = balance.quantile([scored.perplexity[pk] for pk in complete], params.perplexity_quantile)
+    reasons = Counter({"without a score": len(ids) - len(complete)})
+    chosen = []
+    for pk in complete:
+        if scored.perplexity[pk] > limit:
+            reasons["not fluent enough"] += 1
+        elif scored.response[pk][0] < params.response_min:
+            reasons["response not safe enough"] += 1
+        elif scored.instruction[pk] > params.instruction_max:
+            reasons["too harmless an instruction"] += 1
+        else:
+            chosen.append(pk)
+    return chosen, reasons
+
+
+def _add_safety(made: AlignmentSet, chosen: list[int], scored: Scored, categories: Mapping[int, str]) -> None:
+    samples = [
+        AlignmentSample(
+            alignment_set=made,
+            prompt_id=pk,
+            response_id=scored.response[pk][1],
+            kind=S.SAFETY,
+            category=categories.get(pk, ""),
+            scores={
+                "nll": scored.perplexity[pk],
+                "response_safety": scored.response[pk][0],
+                "instruction_safety": scored.instruction[pk],
+            },
+        )
+        for pk in chosen
+    ]
+    AlignmentSample.objects.bulk_create(samples, batch_size=1000)
+
+
+def _add_general(made: AlignmentSet, drawn: list[int]) -> None:
+    first: dict[int, int] = {}
+    for start in range(0, len(drawn), 1000):
+        found = Response.objects.filter(prompt__in=drawn[start : start + 1000]).order_by("-id")
+        first |= dict(found.values_list("prompt", "id"))
+    samples = [
+        AlignmentSample(alignment_set=made, prompt_id=pk, response_id=first[pk], kind=S.GENERAL) for pk in drawn
+    ]
+    AlignmentSample.objects.bulk_create(samples, batch_size=1000)
