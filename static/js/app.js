@@ -87,6 +87,8 @@
     row.setAttribute("aria-current", "true");
     const fold = row.closest("details");
     if (fold) fold.open = true;
+    // Only the cluster of the current label is decided together with it.
+    $$("details.cluster > fieldset").forEach((members) => { members.disabled = members.parentElement !== fold; });
     row.scrollIntoView({ block: "nearest" });
   };
   const move = (step) => {
