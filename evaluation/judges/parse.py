@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from madsafe_web.core.llm.json_reply import last_object
-from pipeline.parse import CATEGORIES
+from madsafe_web.core.llm.parse import CATEGORIES
 
 VERDICTS = ("safe", "unsafe", "uncertain")
 RESPONSE_TYPES = ("refusal", "safe_completion", "partial", "full_compliance", "off_topic", "empty")
