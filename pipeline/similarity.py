@@ -9,7 +9,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +22,7 @@ _EMPTY = np.empty(0, dtype=np.int32)
 
 Ints = NDArray[np.int32]
 Longs = NDArray[np.int64]
-
-
-class Near(NamedTuple):
-    """An earlier or indexed text by its index, and its Jaccard similarity, 0..1."""
-
-    index: int
-    similarity: float
+Near = tuple[int, float]  # index of a text, Jaccard similarity to it (0..1)
 
 
 def near_pairs(texts: Sequence[str], threshold: float = THRESHOLD) -> Iterator[tuple[int, int, float]]:
@@ -38,8 +31,7 @@ def near_pairs(texts: Sequence[str], threshold: float = THRESHOLD) -> Iterator[t
     A generator: thousands of texts on one scaffold make millions of pairs. Raises ValueError unless 0 < threshold <= 1.
     """
     index = NearIndex(threshold)
-    blocks = index._learn(texts)
-    for block in blocks:
+    for block in index._learn(texts):
         for text, (docs, similarities) in index._joined(block):
             for doc, similarity in zip(docs.tolist(), similarities.tolist(), strict=True):
                 yield doc, text, similarity
@@ -56,7 +48,7 @@ def duplicates(texts: Sequence[str], threshold: float = THRESHOLD) -> list[Near 
     found: list[Near | None] = []
     for block in index._learn(texts):
         for text, (docs, similarities) in index._joined(block):
-            found.append(Near(int(docs[0]), float(similarities[0])) if len(docs) else None)
+            found.append((int(docs[0]), float(similarities[0])) if len(docs) else None)
             if len(docs):
                 index._drop(text)
         index._sweep()
@@ -101,7 +93,7 @@ class NearIndex:
         for block in _blocks(texts):
             for docs, similarities in self._matches(self._ordered(block), wanted, lambda _: len(self)):
                 best = int(similarities.argmax()) if len(docs) else -1
-                found.append(Near(int(docs[best]), float(similarities[best])) if best >= 0 else None)
+                found.append((int(docs[best]), float(similarities[best])) if best >= 0 else None)
         return found
 
     def _learn(self, texts: Sequence[str]) -> list[_Block]:

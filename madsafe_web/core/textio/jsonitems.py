@@ -159,16 +159,19 @@ class _Window:
                 raise _Unusable("is nested too deeply") from None
             else:
                 if end < len(self.text) or self.ended:  # a number may go on in the next chunk
-                    text, self.at = self.text[self.at : end], end
-                    if len(text) > MAX_ITEM:
-                        raise _Unusable(TOO_LARGE)
-                    if self._constants:
-                        raise _Unusable("contains NaN or Infinity, which JSON does not know")
-                    return value, text
+                    return value, self._taken(end)
             if len(self.text) - self.at > MAX_ITEM:
                 self._skip()
                 raise _Unusable(TOO_LARGE)
             self._more()
+
+    def _taken(self, end: int) -> str:
+        text, self.at = self.text[self.at : end], end
+        if len(text) > MAX_ITEM:
+            raise _Unusable(TOO_LARGE)
+        if self._constants:
+            raise _Unusable("contains NaN or Infinity, which JSON does not know")
+        return text
 
     def _refuse_malformed(self, error: json.JSONDecodeError) -> None:
         cut = error.msg.startswith("Unterminated string") or error.pos >= len(self.text) - _NEAR_END
@@ -188,22 +191,36 @@ class _Window:
         """Pass over one array, object or string, holding one chunk at a time."""
         if self.text[self.at] not in '"[{':
             self.fail("not valid JSON", _ADVICE_JSON)
-        depth, quoted = 0, False
+        nesting = _Nesting()
         while True:
-            position = self.at
-            while found := _STRUCTURE.search(self.text, position):
-                position, mark = found.end(), found.group()
-                if mark == "\\":
-                    position += 1  # the character after it is text; at the end of the window it is the next one's
-                elif mark == '"':
-                    quoted = not quoted
-                elif not quoted:
-                    depth += 1 if mark in "[{" else -1
-                if mark != "\\" and depth <= 0 and not quoted:
-                    self.at = position
-                    return
+            position = nesting.follow(self.text, self.at)
+            if nesting.closed:
+                self.at = position
+                return
             spill = max(0, position - len(self.text))
             self.at = len(self.text)
             if not self._more():
                 self.fail("the file ends in the middle of a row", _ADVICE_CUT)
             self.at = spill
+
+
+class _Nesting:
+    """Where a JSON value ends, by its brackets and quotes alone."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._depth, self._quoted = 0, False
+
+    def follow(self, text: str, position: int) -> int:
+        """Read on; gives the place after the value once `closed`, else where reading goes on (1 past the end or less)."""
+        while not self.closed and (found := _STRUCTURE.search(text, position)):
+            position, mark = found.end(), found.group()
+            if mark == "\\":
+                position += 1  # the character after it is text; past the end it is the next chunk's first
+                continue
+            if mark == '"':
+                self._quoted = not self._quoted
+            elif not self._quoted:
+                self._depth += 1 if mark in "[{" else -1
+            self.closed = self._depth <= 0 and not self._quoted
+        return position
