@@ -113,11 +113,17 @@
 
   // htmx -------------------------------------------------------------------------
   let focused = null;
+  let unfolded = [];
+  const folds = (node) => $$("details", node);
   document.addEventListener("htmx:beforeRequest", (event) => {
-    if (document.hidden && event.detail.elt.hasAttribute("data-poll")) event.preventDefault();
+    // A poll waits while nobody looks, and while a question stands open that it would close.
+    const asked = event.detail.elt.querySelector("details.drop[open]");
+    if (event.detail.elt.hasAttribute("data-poll") && (document.hidden || asked)) event.preventDefault();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
     const at = document.activeElement;
+    const poll = event.detail.elt?.hasAttribute("data-poll");
+    unfolded = poll ? folds(event.detail.target).map((fold) => fold.open) : [];
     focused = at?.id ? `#${CSS.escape(at.id)}` : at?.dataset.key ? `[data-key="${CSS.escape(at.dataset.key)}"]` : null;
     const end = event.detail.xhr.responseURL && new URL(event.detail.xhr.responseURL).pathname;
     if (end && end === document.body.dataset.login) {  // signed out meanwhile: a sign-in form has no place inside a page
@@ -125,7 +131,9 @@
       location.reload();
     }
   });
-  document.addEventListener("htmx:afterSettle", () => {
+  document.addEventListener("htmx:afterSettle", (event) => {
+    folds(event.target).forEach((fold, index) => { fold.open ||= unfolded[index] === true; });
+    unfolded = [];
     if (document.activeElement === document.body && focused) $(focused)?.focus({ preventScroll: true });
     follow();
     tick();
