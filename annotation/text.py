@@ -46,7 +46,7 @@ def response_key(text: str) -> bytes:
 def folded(text: str) -> str:
     """The text for search: NFKC, simplified characters (OpenCC TSCharacters), case folded; never shown.
 
-    462,000 prompts/s against 135,000 for three passes (design/store.md 1), through a table filled on first sight.
+    One pass through a table filled on first sight: three times as fast as normalising, converting and folding in turn.
     """
     if text.isascii():
         return text.casefold()

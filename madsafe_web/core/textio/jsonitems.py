@@ -212,7 +212,7 @@ class _Nesting:
         self._depth, self._quoted = 0, False
 
     def follow(self, text: str, position: int) -> int:
-        """Read on; gives the place after the value once `closed`, else where reading goes on (1 past the end or less)."""
+        """Read on; gives the place after the value once `closed`, else where to go on, at most 1 past the end."""
         while not self.closed and (found := _STRUCTURE.search(text, position)):
             position, mark = found.end(), found.group()
             if mark == "\\":
