@@ -8,7 +8,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from pipeline.training import tiny_llama
+from madsafe_web.core.llm import tiny_model as tiny_llama
 
 TOPICS = (
     "网络安全",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.training import tiny_llama
+from madsafe_web.core.llm import tiny_model as tiny_llama
 from tests.models import texts, tiny_model
 
 
