@@ -167,7 +167,6 @@ RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://")
-LLAMAFACTORY_CLI = env("LLAMAFACTORY_CLI")
 
 LOGGING = {
     "version": 1,

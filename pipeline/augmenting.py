@@ -87,12 +87,11 @@ def _example_pools(codes: set[str]) -> dict[tuple[str, str], list[tuple[int, str
 def related_keys(run: Run) -> Iterator[str]:
     """Keys "prompt id:variant": prompts drawn evenly from the categories by the run's seed."""
     categories = prompt_categories(map_published())
-    groups: dict[str, list[int]] = defaultdict(list)
-    imported = prompts_active().filter(origin=Prompt.Origin.IMPORTED)
-    for pk in imported.values_list("id", flat=True).iterator(2000):
-        if pk in categories:
-            groups[categories[pk]].append(pk)
-    for pk in balance.draw_evenly(groups, run.params["prompts"], run.params["seed"]):
+    imported = prompts_active().filter(origin=Prompt.Origin.IMPORTED).values_list("id", flat=True)
+    rows = [(str(pk), categories[pk]) for pk in imported.iterator(2000) if pk in categories]
+    quota = max(1, run.params["prompts"] // max(1, len({code for _, code in rows})))
+    drawn, _ = balance.reject(rows, seed=run.params["seed"], quota=quota)
+    for pk in drawn[: run.params["prompts"]]:
         for variant in range(run.params["per_prompt"]):
             yield f"{pk}:{variant}"
 
@@ -159,7 +158,7 @@ def judge(candidates: list[Candidate], pool: Pool, threshold: float) -> list[Res
     verdicts: list[Result | None] = []
     for text, found in zip(texts, near, strict=True):
         if found:
-            verdicts.append(_refusal(pool.ids[found.index], found.similarity, pool))
+            verdicts.append(_refusal(pool.ids[found[0]], found[1], pool))
         elif prompt_key(text) in seen or fresh.find([text], threshold)[0]:
             verdicts.append(Result(None, Outcome.DUPLICATE, "Repeats another generated prompt."))
         else:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from statistics import median
 
 from annotation.models import Corpus, Prompt
 from annotation.selectors import map_published, prompt_categories, prompts_active, texts_of_role
@@ -14,24 +17,32 @@ BATCH_ROWS = 2000
 Mark = tuple[int, int | None, float | None]  # prompt id, id of its twin, similarity
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A prompt as it is compared: `attack` when an attack technique, often a shared scaffold, is wrapped around it."""
+
+    pk: int
+    text: str
+    attack: bool
+
+
 def deduplicate(job: Job) -> None:
     """Mark prompts that repeat an earlier kept one as duplicates, and those that repeat a benchmark's as overlaps.
 
     What an earlier try of this run had marked is unmarked first, so a second try counts the same.
     """
-    with job.commit() as progress:
+    with job.commit():
         marked = Prompt.objects.filter(state_run=job.run)
         marked.update(state=Prompt.State.ACTIVE, state_run=None, twin=None, similarity=None)
-        progress.cursor = {}
-    rows = [(pk, clean(text)) for pk, text in prompts_active().values_list("id", "text").iterator(BATCH_ROWS)]
+    params = job.params
+    active = prompts_active().values_list("id", "text", "attack_type")
+    rows = [Text(pk, clean(text), bool(attack)) for pk, text, attack in active.iterator(BATCH_ROWS)]
     job.total(len(rows))
-    overlaps = find_overlaps(rows, list(texts_of_role(Corpus.Role.BENCHMARK)), job.params.overlap_threshold)
+    benchmark = [Text(pk, text, False) for pk, text in texts_of_role(Corpus.Role.BENCHMARK)]
+    overlaps = repeated(rows, benchmark, params.overlap_threshold)
     job.log(f"{len(overlaps)} of {len(rows)} prompts overlap a benchmark.")
     job.check()
-    left = {mark[0] for mark in overlaps}
-    rest = [row for row in rows if row[0] not in left]
-    twins = similarity.duplicates([text for _, text in rest], job.params.threshold)
-    duplicates = [(rest[i][0], rest[twin.index][0], twin.similarity) for i, twin in enumerate(twins) if twin]
+    duplicates = find_duplicates(without(rows, overlaps), params.threshold, params.attack_threshold)
     job.check()
     with job.commit() as progress:
         mark(job, overlaps, Prompt.State.OVERLAP)
@@ -40,14 +51,32 @@ def deduplicate(job: Job) -> None:
         progress.counts = {"kept": kept, "duplicate": len(duplicates), "rejected": len(overlaps)}
 
 
-def find_overlaps(rows: list[tuple[int, str]], benchmark: list[tuple[int, str]], threshold: float) -> list[Mark]:
-    """The rows that repeat a benchmark prompt, with the most similar one."""
-    if not benchmark:
-        return []
-    index = similarity.NearIndex()
-    index.add([text for _, text in benchmark])
-    found = index.find([text for _, text in rows], threshold)
-    return [(row[0], benchmark[near.index][0], near.similarity) for row, near in zip(rows, found, strict=True) if near]
+def find_duplicates(rows: list[Text], threshold: float, attack_threshold: float) -> list[Mark]:
+    """The rows that repeat an earlier kept one; rows with an attack type count as repeats only when more alike."""
+    plain = [row for row in rows if not row.attack]
+    attacks = [row for row in rows if row.attack]
+    found = repeats(plain, threshold) + repeats(attacks, attack_threshold)
+    return found + repeated(without(attacks, found), without(plain, found), attack_threshold)
+
+
+def repeats(rows: list[Text], threshold: float) -> list[Mark]:
+    """The rows that repeat an earlier kept row of the same list."""
+    twins = similarity.duplicates([row.text for row in rows], threshold)
+    return [(row.pk, rows[twin[0]].pk, twin[1]) for row, twin in zip(rows, twins, strict=True) if twin]
+
+
+def repeated(rows: list[Text], others: list[Text], threshold: float) -> list[Mark]:
+    """The rows that repeat one of the others, with the most similar one."""
+    index = similarity.NearIndex(threshold)
+    index.add([other.text for other in others])
+    found = index.find([row.text for row in rows])
+    return [(row.pk, others[near[0]].pk, near[1]) for row, near in zip(rows, found, strict=True) if near]
+
+
+def without(rows: list[Text], marks: list[Mark]) -> list[Text]:
+    """The rows that none of the marks is about."""
+    gone = {pk for pk, _, _ in marks}
+    return [row for row in rows if row.pk not in gone]
 
 
 def mark(job: Job, marks: Iterable[Mark], state: Prompt.State) -> None:
@@ -60,14 +89,19 @@ def mark(job: Job, marks: Iterable[Mark], state: Prompt.State) -> None:
 
 def reject(job: Job) -> None:
     """Reject prompts of over-full categories, chosen by a seeded hash, so that a second try rejects the same."""
-    with job.commit() as progress:
+    with job.commit():
         Prompt.objects.filter(state_run=job.run).update(state=Prompt.State.ACTIVE, state_run=None)
-        progress.cursor = {}
     ids = list(prompts_active().values_list("id", flat=True))
     categories = prompt_categories(map_published())
     job.total(len(ids))
-    labelled = [(pk, categories[pk]) for pk in ids if pk in categories]
-    kept, rejected = balance.reject(labelled, max_ratio=job.params.max_ratio, seed=job.params.seed)
+    labelled = [(str(pk), categories[pk]) for pk in ids if pk in categories]
+    quota = most_per_category(Counter(code for _, code in labelled), job.params.max_ratio)
+    _, rejected = balance.reject(labelled, seed=job.params.seed, quota=quota)
     with job.commit() as progress:
-        mark(job, [(pk, None, None) for pk in rejected], Prompt.State.REJECTED)
+        mark(job, [(int(pk), None, None) for pk in rejected], Prompt.State.REJECTED)
         progress.counts = {"kept": len(ids) - len(rejected), "rejected": len(rejected)}
+
+
+def most_per_category(counts: Mapping[str, int], max_ratio: float) -> int:
+    """How many prompts a category may keep: `max_ratio` times the median category, at least 1."""
+    return max(1, int(max_ratio * median(counts.values()))) if counts else 1

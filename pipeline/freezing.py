@@ -10,13 +10,12 @@ from django.conf import settings
 from django.utils import timezone
 
 from annotation.models import Corpus, Prompt
-from annotation.text import CLEAN_VERSION, clean
+from annotation.text import CLEAN_VERSION, clean, prompt_key
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import atomic_write, write_jsonl
 from pipeline.models import AlignmentSample, AlignmentSet
-from pipeline.training.config import DATASET, write_dataset
 
 BATCH_ROWS = 2000
 
@@ -87,18 +86,36 @@ def write_card(path: Path, made: AlignmentSet, count: int, digest: str) -> None:
         file.write("\n".join(lines).encode() + b"\n")
 
 
+def export_file(made: AlignmentSet) -> Path:
+    """Where the exported rows of a set lie."""
+    return Path(settings.VAR_DIR, "export", f"set-{made.pk}.jsonl")
+
+
 def export(job: Job) -> None:
-    """Write the frozen set in LLaMA-Factory's alpaca form, without samples that derive from a corpus not for export."""
+    """Write the frozen set in LLaMA-Factory's alpaca form.
+
+    Samples that derive from a corpus not for export stay out, and so do repeated instructions, which it cannot use.
+    """
     made = selected_set(job.run)
     barred = barred_prompts(made)
-    folder = Path(settings.VAR_DIR, "export", f"set-{made.pk}")
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [one for one in samples(made) if one["prompt_id"] not in barred]
-    job.total(len(rows) + len(barred))
-    digest = write_dataset(folder, [{"instruction": one["prompt"], "output": one["response"]} for one in rows])
-    with job.commit(kept=len(rows), rejected=len(barred)):
-        service.audit(job.run.actor, "set.export", f"set {made.pk}", rows=len(rows), left_out=len(barred))
-        job.output(set=made.pk, folder=f"export/set-{made.pk}", dataset=DATASET, rows=len(rows), sha256=digest)
+    total = made.samples.count()
+    job.total(total)
+    path = export_file(made)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    count, digest = write_jsonl(path, alpaca_rows(made, barred))
+    with job.commit(kept=count, rejected=len(barred), duplicate=total - count - len(barred)):
+        service.audit(job.run.actor, "set.export", f"set {made.pk}", rows=count, left_out=len(barred))
+        job.output(set=made.pk, file=f"export/{path.name}", rows=count, sha256=digest)
+
+
+def alpaca_rows(made: AlignmentSet, barred: set[int]) -> Iterator[dict[str, str]]:
+    """instruction, input, output of each sample that may go out, every instruction once."""
+    seen: set[bytes] = set()
+    for one in samples(made):
+        key = prompt_key(one["prompt"])
+        if one["prompt_id"] not in barred and key not in seen:
+            seen.add(key)
+            yield {"instruction": one["prompt"], "input": "", "output": one["response"]}
 
 
 def barred_prompts(made: AlignmentSet) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping
@@ -97,11 +98,12 @@ def choose(ids: list[int], scored: Scored, params: Any) -> tuple[list[int], Coun
     complete = [
         pk for pk in ids if pk in scored.perplexity and pk in scored.instruction and pk in scored.response
     ]
-    limit = balance.quantile([scored.perplexity[pk] for pk in complete], params.perplexity_quantile)
+    perplexity = {pk: math.exp(scored.perplexity[pk]) for pk in complete}
+    limit = balance.perplexity_limit(list(perplexity.values()), params.perplexity_quantile) if complete else 0.0
     reasons = Counter({"without a score": len(ids) - len(complete)})
     chosen = []
     for pk in complete:
-        if scored.perplexity[pk] > limit:
+        if perplexity[pk] > limit:
             reasons["not fluent enough"] += 1
         elif scored.response[pk][0] < params.response_min:
             reasons["response not safe enough"] += 1

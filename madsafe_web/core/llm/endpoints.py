@@ -6,9 +6,11 @@ import hashlib
 import os
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
 from madsafe_web.core.llm.base import Backend, Call
@@ -70,8 +72,10 @@ def spec(endpoint: Endpoint) -> EndpointSpec:
             f"Endpoint '{endpoint.name}' takes its key from the environment variable {endpoint.key_env}, "
             "which is not set. Set it where the worker runs, then resume."
         )
+    ours = Path(settings.VAR_DIR, endpoint.model)  # a model trained here is named by its folder below var/
+    model = str(ours) if endpoint.model and ours.is_dir() else endpoint.model
     return EndpointSpec(
-        endpoint.name, endpoint.backend, endpoint.base_url, endpoint.model, endpoint.options, endpoint.concurrency, key
+        endpoint.name, endpoint.backend, endpoint.base_url, model, endpoint.options, endpoint.concurrency, key
     )
 
 

@@ -77,7 +77,8 @@ class RowEngine:
 
     @property
     def offline_rules(self) -> bool:
-        return any(backend.offline_rules for backend in self.backends.values())
+        marked = any(row.options.get("offline_rules") for row in self.endpoints.values())
+        return marked or any(backend.offline_rules for backend in self.backends.values())
 
     def __enter__(self) -> RowEngine:
         self._thread.start()
