@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.parse import (
+from madsafe_web.core.llm.parse import (
     CotReply,
     Suggestion,
     cot_reply,
