@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 
@@ -142,6 +143,16 @@ class Category(models.Model):
     def __str__(self) -> str:
         return self.code
 
+    @property
+    def name(self) -> str:
+        """The name in the language of the reader."""
+        return self.name_zh if (get_language() or "").startswith("zh") else self.name_en
+
+    @property
+    def definition(self) -> str:
+        """The definition in the language of the reader."""
+        return self.definition_zh if (get_language() or "").startswith("zh") else self.definition_en
+
 
 class LabelSuggestion(models.Model):
     """What a model would decide about a label; a person or a rule decides."""
@@ -223,7 +234,7 @@ class LabelOperation(models.Model):
 
 
 class ReviewItem(models.Model):
-    """Something a person must resolve, with a snapshot of what they are shown."""
+    """Something a person must resolve, with a snapshot of what they are shown; or what a rule resolved instead."""
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")
@@ -233,6 +244,9 @@ class ReviewItem(models.Model):
     subject = models.CharField(max_length=40)
     prompt = models.TextField()
     response = models.TextField()
+    language = models.CharField(max_length=8, blank=True)
+    source = models.CharField(max_length=120, blank=True)  # name of the corpus the prompt came from
+    hidden = models.JSONField(default=dict)  # judge, model: shown to a person only after their answer
     category = models.ForeignKey(Category, null=True, on_delete=models.PROTECT)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     resolution = models.CharField(max_length=12, blank=True)  # safe, unsafe
@@ -263,7 +277,11 @@ class Seat(models.Model):
     skipped = models.PositiveIntegerField(default=0)  # sorts seats that were skipped behind the others
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["item", "number"], name="seat_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["item", "number"], name="seat_once"),
+            # Two seats of an item are two people.
+            models.UniqueConstraint(fields=["item", "holder"], name="seat_one_per_person"),
+        ]
         indexes = [models.Index(fields=["state", "skipped", "id"], name="seat_claim")]
 
 
