@@ -10,6 +10,7 @@ One worker thread per backend does all torch work, so the event loop stays free.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from madsafe_web.core.llm.batching import Limits, MicroBatcher
 SCORING_TOKENS = {"cpu": 1024, "cuda": 16384}
 GENERATION_TOKENS = 16384
 GENERATION_ROWS = 32
+# from_pretrained switches process-wide defaults while it builds a model: two at once leave empty weights behind.
+ONE_LOAD = threading.Lock()
 SMALL_MODEL = 50_000_000  # below, a second thread costs more than it gives
 
 
@@ -135,7 +138,8 @@ class TransformersBackend:
 
     def _load(self) -> Loaded:
         if self._loaded is None:
-            self._loaded = load(self._name, self._options)
+            with ONE_LOAD:
+                self._loaded = load(self._name, self._options)
         return self._loaded
 
     def _scoring_limits(self) -> Limits:

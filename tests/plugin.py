@@ -1,0 +1,30 @@
+"""Loaded by pytest before Django's settings: a var folder and a secret key of the tests' own, and the marks."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+
+import pytest
+
+OWNER = "MADSAFE_TESTS_OWNER"  # the process that made the folder removes it, its xdist workers only use it
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "client", "admin_client"}
+
+if OWNER not in os.environ:
+    os.environ[OWNER] = str(os.getpid())
+    os.environ["MADSAFE_VAR"] = tempfile.mkdtemp(prefix="madsafe-tests-")
+    os.environ["MADSAFE_SECRET_KEY"] = "a key for tests only, long enough for the settings to take"
+    os.environ["MADSAFE_URL"] = "http://127.0.0.1:8000"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what touches the database, so that it can be run again on PostgreSQL."""
+    for item in items:
+        if item.get_closest_marker("django_db") or DATABASE_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.database)
+
+
+def pytest_unconfigure() -> None:
+    if os.environ.get(OWNER) == str(os.getpid()):
+        shutil.rmtree(os.environ["MADSAFE_VAR"], ignore_errors=True)
