@@ -43,11 +43,11 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """The queue as one person sees it.
+    """The queue as one person sees it, in items.
 
-    `open` items wait for somebody; `answered_by_me` of them for somebody else than this person. Of the seats that may
-    still come to this person, `free` can be claimed now and `leased_by_others` are taken, the first until `next_free`.
-    `done` counts this person's standing answers, `total` those and the seats that may still come.
+    `open` items wait for somebody; `answered_by_me` of them for somebody else than this person. Of those that may
+    still come to this person, `free` can be claimed now and `leased_by_others` are taken, the first until `next_free`;
+    with two seats an item may be both. `done` counts this person's standing answers, `total` those and what may come.
     """
 
     open: int
@@ -219,13 +219,12 @@ def queue_state(user: User) -> QueueState:
     items = ReviewItem.objects.filter(state=ReviewItem.State.OPEN).aggregate(
         open=Count("id"), mine=Count("id", filter=has_part)
     )
-    taken = Q(state=Seat.State.LEASED, lease_until__gte=Now()) & ~Q(holder=user)
-    held = Q(state=Seat.State.LEASED, lease_until__gte=Now(), holder=user)
+    leased = Q(state=Seat.State.LEASED, lease_until__gte=Now())
     seats = Seat.objects.exclude(_elsewhere(user)).aggregate(
-        free=Count("id", filter=_free()),
-        taken=Count("id", filter=taken),
-        held=Count("id", filter=held),
-        next_free=Min("lease_until", filter=taken),
+        free=Count("item", filter=_free(), distinct=True),
+        taken=Count("item", filter=leased & ~Q(holder=user), distinct=True),
+        coming=Count("item", filter=_free() | leased, distinct=True),
+        next_free=Min("lease_until", filter=leased & ~Q(holder=user)),
     )
     done = Judgement.objects.filter(person=user, withdrawn=False).count()
     return QueueState(
@@ -234,6 +233,6 @@ def queue_state(user: User) -> QueueState:
         leased_by_others=seats["taken"],
         answered_by_me=items["mine"],
         done=done,
-        total=done + seats["free"] + seats["taken"] + seats["held"],
+        total=done + seats["coming"],
         next_free=seats["next_free"],
     )
