@@ -33,7 +33,8 @@ class Batch:
     """What a batch of rows comes to: new prompts by key with the responses new to each, and counts."""
 
     prompts: dict[bytes, ImportedRow] = field(default_factory=dict)
-    responses: dict[bytes, dict[bytes, tuple[str, str]]] = field(default_factory=dict)  # key → response key → text, kind
+    # prompt key → response key → text, kind
+    responses: dict[bytes, dict[bytes, tuple[str, str]]] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     warnings: Counter[str] = field(default_factory=Counter)
@@ -179,4 +180,3 @@ def _write(run: Run, corpus: Corpus, batch: Batch) -> None:
         for row in batch.rejected
     ]
     RejectedImport.objects.bulk_create(rejects)
-

@@ -220,7 +220,8 @@ def queue_state(user: User) -> QueueState:
         open=Count("id"), mine=Count("id", filter=has_part)
     )
     leased = Q(state=Seat.State.LEASED, lease_until__gte=Now())
-    seats = Seat.objects.exclude(_elsewhere(user)).aggregate(
+    waiting = Seat.objects.filter(state__in=(Seat.State.OPEN, Seat.State.LEASED))
+    seats = waiting.exclude(_elsewhere(user)).aggregate(
         free=Count("item", filter=_free(), distinct=True),
         taken=Count("item", filter=leased & ~Q(holder=user), distinct=True),
         coming=Count("item", filter=_free() | leased, distinct=True),

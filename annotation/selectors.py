@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
 from django.db.models import Count, QuerySet
 
@@ -136,6 +135,9 @@ def texts_of_role(role: str) -> Iterator[tuple[int, str]]:
     return ((pk, clean(text)) for pk, text in rows.iterator(SCANNED))
 
 
-def corpus_counts() -> list[dict[str, Any]]:
-    """Prompts per corpus and state, for pages."""
-    return list(Prompt.objects.values("corpus", "state").annotate(n=Count("id")).order_by("corpus"))
+def corpus_counts() -> dict[int, dict[str, int]]:
+    """Corpus id → state → number of prompts."""
+    found: dict[int, dict[str, int]] = defaultdict(dict)
+    for corpus, state, n in Prompt.objects.values_list("corpus", "state").annotate(n=Count("id")).order_by("corpus"):
+        found[corpus][state] = n
+    return found

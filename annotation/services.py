@@ -31,7 +31,6 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.service import audit
 from madsafe_web.core.runs.stage import Outcome, Result
 
-
 Kind = LabelOperation.Kind
 
 
@@ -43,7 +42,8 @@ def labels_get(names: Sequence[str]) -> dict[str, int]:
     """Label key → id, for these spellings; labels not seen before are made."""
     by_key = {label_key(name): name for name in names}
     known = dict(IntentLabel.objects.filter(key__in=by_key).values_list("key", "id"))
-    new = [IntentLabel(key=key, name=by_key[key], language=language(by_key[key])) for key in sorted(set(by_key) - set(known))]
+    missing = sorted(set(by_key) - set(known))
+    new = [IntentLabel(key=key, name=by_key[key], language=language(by_key[key])) for key in missing]
     IntentLabel.objects.bulk_create(new, ignore_conflicts=True)
     return dict(IntentLabel.objects.filter(key__in=by_key).values_list("key", "id"))
 
@@ -245,9 +245,7 @@ def _invert(step: LabelOperation | None, user: User, kind: LabelOperation.Kind) 
     if entry_state(entry)["target"] != step.after["target"]:
         raise StaleDecision(entry.label.name)
     decision = Decision(step.before["target"])
-    return label_assign(
-        entry=entry, decision=decision, seen_revision=entry.revision, user=user, kind=kind, undoes=step
-    )
+    return label_assign(entry=entry, decision=decision, seen_revision=entry.revision, user=user, kind=kind, undoes=step)
 
 
 @transaction.atomic

@@ -30,12 +30,15 @@ class Summary:
             counts = f"{row['read']:>8}{row['kept']:>8}{row['duplicate']:>8}{row['rejected']:>10}{row['failed']:>8}"
             lines.append(f"{row['stage']:<20}{counts}")
         made, training = self.facts["alignment_set"], self.facts["training"]
-        lines += ["", f"{self.facts['labels']} intent labels; alignment set of {made['rows']} samples, {made['sha256'][:12]}"]
+        lines += ["", f"{self.facts['labels']} intent labels"]
+        lines.append(f"alignment set of {made['rows']} samples, sha256 {made['sha256'][:12]}")
         lines.append(f"training loss {training['first_loss']:.3f} -> {training['last_loss']:.3f} ({training['log']})")
         for row in self.facts["evaluations"]:
             low, high = row["interval"]
-            lines.append(f"{row['benchmark']:<12} {row['model']:<6} n={row['n']:<5} {row['score']:.3f} [{low:.3f}, {high:.3f}]")
-        lines.append(f"{self.facts['open_reviews']} uncertain verdicts wait for a reviewer; {self.facts['seconds']:.0f} s")
+            what = f"{row['benchmark']:<12} {row['model']:<6} n={row['n']:<5}"
+            lines.append(f"{what} {row['score']:.3f} [{low:.3f}, {high:.3f}]")
+        lines.append(f"{self.facts['open_reviews']} uncertain verdicts wait for a reviewer")
+        lines.append(f"{self.facts['seconds']:.0f} seconds")
         return "\n".join([*lines, MARK, ""])
 
 
@@ -46,9 +49,7 @@ def summary_of(runs: Sequence[Run], seconds: float) -> Summary:
     return Summary(
         {
             "seconds": round(seconds, 1),
-            "stages": [
-                {"stage": run.stage, "run": run.pk, "state": run.state, **service.counts(run)} for run in runs
-            ],
+            "stages": [{"stage": run.stage, "run": run.pk, "state": run.state, **service.counts(run)} for run in runs],
             "labels": IntentLabel.objects.count(),
             "alignment_set": {"rows": made.samples.count(), "sha256": made.sha256},
             "training": training_facts(by_stage["train"]),

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from annotation.models import Category, Corpus, MapEntry, Prompt
+from annotation.models import Category, Corpus, IntentLabel, MapEntry, Prompt
 from annotation.rows import Candidate
 from annotation.selectors import (
     category_codes,
@@ -56,17 +56,16 @@ def _keywords(most: int) -> dict[str, list[int]]:
 
 
 def keyword_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, KeywordRow]]:
-    """The rows behind keyword keys; the examples are drawn by a seed made of the key, so a second try draws the same."""
+    """The rows behind keyword keys; the examples are drawn by a seed made of the key: a second try draws the same."""
     wanted = [(key, *key.split(":")) for key in keys]
-    entries = MapEntry.objects.filter(merge_map=map_published(), label__in={int(label) for _, _, label, _ in wanted})
-    labels = {entry.label_id: entry.label for entry in entries.select_related("label")}
+    labels = IntentLabel.objects.in_bulk({int(label) for _, _, label, _ in wanted})
     pools = _example_pools({code for _, code, _, _ in wanted})
     rows = []
     for key, code, label_id, variant in wanted:
         label = labels[int(label_id)]
         language = side(label.language)
         pool = pools.get((code, language), [])
-        seed = random.Random(f"{run.params['seed']}:{key}")  # noqa: S311  (reproducible choice, no secret)
+        seed = random.Random(f"{run.params['seed']}:{key}")
         chosen = seed.sample(pool, min(run.params["examples"], len(pool)))
         parents, examples = tuple(pk for pk, _ in chosen), tuple(text for _, text in chosen)
         rows.append((key, KeywordRow(code, label.name, language, int(variant), examples, parents)))
@@ -98,7 +97,7 @@ def related_keys(run: Run) -> Iterator[str]:
 
 def related_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, RelatedRow]]:
     """The rows behind related keys."""
-    wanted = [(key, *map(int, key.split(":"))) for key in keys]
+    wanted = [(key, int(pk), int(variant)) for key in keys for pk, variant in [key.split(":")]]
     ids = sorted({pk for _, pk, _ in wanted})
     categories = prompt_categories(map_published(), ids)
     texts = {

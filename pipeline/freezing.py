@@ -66,11 +66,8 @@ def drop_unusable(made: AlignmentSet) -> int:
     """Take out samples whose prompt is that of a benchmark, and those with an empty text; gives their number."""
     benchmark = Prompt.objects.filter(corpus__role=Corpus.Role.BENCHMARK).values("key")
     gone = made.samples.filter(prompt__key__in=benchmark).delete()[0]
-    empty = [
-        pk
-        for pk, prompt, response in made.samples.values_list("id", "prompt__text", "response__text").iterator(BATCH_ROWS)
-        if not clean(prompt) or not clean(response)
-    ]
+    texts = made.samples.values_list("id", "prompt__text", "response__text").iterator(BATCH_ROWS)
+    empty = [pk for pk, prompt, response in texts if not clean(prompt) or not clean(response)]
     for start in range(0, len(empty), 500):
         gone += AlignmentSample.objects.filter(pk__in=empty[start : start + 500]).delete()[0]
     return gone

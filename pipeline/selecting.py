@@ -7,7 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from annotation.models import Response
 from annotation.selectors import map_published, prompt_categories, prompts_active
@@ -29,7 +29,7 @@ def sample_general(job: Job) -> None:
     """Draw prompts of the general corpora by seed; which ones are drawn stands in the run's rows."""
     ids = general_ids()
     job.total(len(ids))
-    drawn = sorted(random.Random(job.params.seed).sample(ids, min(job.params.count, len(ids))))  # noqa: S311
+    drawn = sorted(random.Random(job.params.seed).sample(ids, min(job.params.count, len(ids))))
     with job.commit(kept=len(drawn), rejected=len(ids) - len(drawn)):
         rows = [RunRow(run=job.run, subject=str(pk), outcome=Outcome.DONE) for pk in drawn]
         RunRow.objects.bulk_create(rows, batch_size=1000)
@@ -47,8 +47,9 @@ class Scored:
 def read_scores(runs: Mapping[str, int]) -> Scored:
     """The scores that three scoring runs gave."""
     found = Scored()
-    rows = Score.objects.filter(run__in=runs.values()).order_by("id")
-    for kind, prompt_id, response_id, value in rows.values_list("kind", "prompt", "response", "value").iterator(5000):
+    rows = Score.objects.filter(run__in=runs.values(), value__isnull=False).order_by("id")
+    for kind, prompt_id, response_id, given in rows.values_list("kind", "prompt", "response", "value").iterator(5000):
+        value = cast(float, given)
         if kind == K.PERPLEXITY:
             found.perplexity[prompt_id] = value
         elif kind == K.INSTRUCTION_SAFETY:
@@ -61,7 +62,7 @@ def read_scores(runs: Mapping[str, int]) -> Scored:
 def select(job: Job) -> None:
     """Make a draft set of the prompts whose scores pass, each with its safest response, and the general sample."""
     general = service.upstream(job.run, "sample_general")
-    runs = {kind: service.upstream(job.run, kind).pk for kind in SCORING}
+    runs = {kind.value: service.upstream(job.run, kind).pk for kind in SCORING}
     merge_map = map_published()
     categories = prompt_categories(merge_map)
     scored = read_scores(runs)
@@ -95,9 +96,7 @@ def select(job: Job) -> None:
 
 def choose(ids: list[int], scored: Scored, params: Any) -> tuple[list[int], Counter[str]]:
     """The prompts that pass, and how many are left out for which reason (the first that applies)."""
-    complete = [
-        pk for pk in ids if pk in scored.perplexity and pk in scored.instruction and pk in scored.response
-    ]
+    complete = [pk for pk in ids if pk in scored.perplexity and pk in scored.instruction and pk in scored.response]
     perplexity = {pk: math.exp(scored.perplexity[pk]) for pk in complete}
     limit = balance.perplexity_limit(list(perplexity.values()), params.perplexity_quantile) if complete else 0.0
     reasons = Counter({"without a score": len(ids) - len(complete)})
@@ -138,7 +137,5 @@ def _add_general(made: AlignmentSet, drawn: list[int]) -> None:
     for start in range(0, len(drawn), 1000):
         found = Response.objects.filter(prompt__in=drawn[start : start + 1000]).order_by("-id")
         first |= dict(found.values_list("prompt", "id"))
-    samples = [
-        AlignmentSample(alignment_set=made, prompt_id=pk, response_id=first[pk], kind=S.GENERAL) for pk in drawn
-    ]
+    samples = [AlignmentSample(alignment_set=made, prompt_id=pk, response_id=first[pk], kind=S.GENERAL) for pk in drawn]
     AlignmentSample.objects.bulk_create(samples, batch_size=1000)

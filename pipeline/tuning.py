@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Literal
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -125,8 +126,8 @@ def training_config(job: Job, model: str) -> config.TrainingConfig:
         raise StageError(f"These training settings cannot be used: {error}") from error
 
 
-def device(wanted: str) -> str:
-    """"cuda" or "cpu": what was asked for, or what this worker has."""
+def device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
+    """The device that was asked for, or what this worker has."""
     if wanted != "auto":
         return wanted
     import torch
@@ -192,8 +193,6 @@ def complete(job: Job, training: TrainingRun, folder: Path, samples: int) -> Non
         if base.backend == "tiny_llama":
             options["offline_rules"] = True
             job.offline_rules()
-        endpoint_declare(
-            name, {"backend": "transformers", "model": f"{training.folder}/output", "options": options}
-        )
+        endpoint_declare(name, {"backend": "transformers", "model": f"{training.folder}/output", "options": options})
         TrainingRun.objects.filter(pk=training.pk).update(tuned_sha256=tuned, pid=None)
         job.output(endpoint=name, tuned_sha256=tuned, base_sha256=training.base_sha256)

@@ -1,4 +1,4 @@
-"""Every test: `python -m tests`. On SQLite, then, where TEST_POSTGRES_URL is set, those that touch the database again."""
+"""Every test: `python -m tests`. On SQLite; where TEST_POSTGRES_URL is set, those that touch the database there too."""
 
 from __future__ import annotations
 

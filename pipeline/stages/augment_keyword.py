@@ -1,4 +1,4 @@
-"""Augmentation (a), paper 3.5: from a theme keyword and a few examples to new prompts, for categories that lack some."""
+"""Augmentation (a), paper 3.5: from a theme keyword and a few examples to new prompts where a category lacks some."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.rows import KeywordRow, MapContext
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Each category is filled up to `target` prompts. High temperature and top_p, and a generator that does not refuse."""
+    """Each category is filled up to `target` prompts, by a generator that does not refuse, at high temperature."""
 
     endpoint: str = "rules"
     label_endpoint: str = "rules"

@@ -1,4 +1,4 @@
-"""Safety of the instruction itself (paper, 3.7, third method): lower is a stronger attack, so a better training prompt."""
+"""Safety of the instruction itself (paper, 3.7, third method): lower is a stronger attack, a better training prompt."""
 
 from __future__ import annotations
 

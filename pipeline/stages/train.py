@@ -10,7 +10,7 @@ from madsafe_web.core.runs.stage import WholeStage
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The paper's settings are the defaults. `set_id` 0 takes the set that the chain froze, or the newest frozen one."""
+    """The paper's settings are the defaults; `set_id` 0 takes the set that the chain froze, or the newest frozen."""
 
     set_id: int = 0
     base_endpoint: str = "base"

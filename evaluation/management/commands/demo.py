@@ -1,4 +1,4 @@
-"""The whole method on the bundled sample, then the site: `make demo`. Called again, it goes on or says that all is done."""
+"""The whole method on the bundled sample, then the site: `make demo`. Called again it goes on, or says all is done."""
 
 from __future__ import annotations
 
@@ -42,7 +42,9 @@ class Command(BaseCommand):
             self.stdout.write("All stages of the sample are done already.")
         last = chain.work_through(runs, Teller(self.stdout, len(runs)).say)
         if last.state != Run.State.DONE:
-            self.stderr.write(f"{last.stage}: {last.error or last.get_state_display()}. Call `make demo` again to go on.")
+            self.stderr.write(
+                f"{last.stage}: {last.error or last.get_state_display()} Call `make demo` again to go on."
+            )
             sys.exit(RESTING[last.state])
         self._report(summary_of(runs, time.monotonic() - started))
         for role, name, password in accounts():
@@ -68,10 +70,13 @@ def accounts() -> list[tuple[str, str, str]]:
     rows = []
     for role in User.Role.values:
         user, _ = User.objects.get_or_create(username=role, defaults={"role": role})
-        password = "(as you set it)"
-        if user.last_login is None:
-            password = secrets.token_urlsafe(12)
-            user.set_password(password)
-            user.save(update_fields=["password"])
-        rows.append((role, user.username, password))
+        rows.append((role, user.username, new_password(user) if user.last_login is None else "(unchanged)"))
     return rows
+
+
+def new_password(user: User) -> str:
+    """Give the user a random password."""
+    password = secrets.token_urlsafe(12)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return password

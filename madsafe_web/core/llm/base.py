@@ -71,7 +71,10 @@ class Likelihood:
 
 
 class CallError(Exception):
-    """A call that ended without a usable reply. `kind` is the error class shown to people; `final` says that a retry cannot help."""
+    """A call that ended without a usable reply.
+
+    `kind` is the error class shown to people; `final` says that a retry cannot help.
+    """
 
     def __init__(self, kind: str, message: str, *, final: bool = False) -> None:
         super().__init__(message)
@@ -80,7 +83,7 @@ class CallError(Exception):
 
 
 class EndpointDown(CallError):
-    """The endpoint cannot be reached or refuses us altogether: the run stops and says so, rows are not failed one by one."""
+    """The endpoint cannot be reached or refuses us altogether: the run stops and says so, its rows are not failed."""
 
 
 class Backend(Protocol):

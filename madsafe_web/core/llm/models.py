@@ -7,7 +7,7 @@ from django.db import models
 
 
 class Endpoint(models.Model):
-    """A language model that can be asked: a served one by its URL, one in process by its folder, or the offline rules."""
+    """A language model to ask: a served one by its URL, one in process by its folder, or the offline rules."""
 
     name = models.CharField(max_length=60, unique=True)
     backend = models.CharField(max_length=40)

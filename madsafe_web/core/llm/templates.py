@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from madsafe_web.core.llm.base import Call, Message, Sampling
@@ -35,7 +35,7 @@ class Template:
         return (system, user) if line else ("", self.text)
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name: str) -> Template:
     """The template file `<name>.txt`, for example `label.zh`. Raises FileNotFoundError with the names that exist."""
     for folder in FOLDERS:
@@ -48,7 +48,7 @@ def load(name: str) -> Template:
 
 
 def fill(text: str, inputs: Mapping[str, str]) -> str:
-    """Put the inputs into their places, once: a place inside an input stays text. Raises KeyError for a missing input."""
+    """Put the inputs into their places; a place inside an input stays text. Raises KeyError for a missing input."""
     return PLACE.sub(lambda match: inputs[match[1]], text)
 
 

@@ -6,7 +6,6 @@ import os
 import socket
 import threading
 from datetime import timedelta
-from types import TracebackType
 
 import psutil
 from django.conf import settings
@@ -95,7 +94,7 @@ class Heartbeat:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
 

@@ -55,7 +55,7 @@ class Run(models.Model):
 
 
 class Chunk(models.Model):
-    """A slice of a run, worked on by whoever holds its lease. The counts grow in the transaction that writes the rows."""
+    """A slice of a run, worked on by whoever holds its lease; its counts grow in the transaction that writes rows."""
 
     class State(models.TextChoices):
         OPEN = "open", _("Open")

@@ -13,9 +13,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
-from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Likelihood, Reply, Scorer
+from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Reply, Scorer
 from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get
 from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.errors import StageError
@@ -23,6 +23,7 @@ from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 
 GROUP_ROWS = 500  # rows in one transaction, at most
 GROUP_WAIT_S = 0.05  # how long a group waits for more rows
+IDLE_WAIT_S = 1.0  # how long nothing may come before an empty group is given
 LONGEST_MESSAGE = 500
 
 
@@ -95,7 +96,7 @@ class RowEngine:
             await backend.close()
 
     def groups(self, rows: Sequence[tuple[str, Any]]) -> Iterator[tuple[list[Generated], list[Finished]]]:
-        """Replies and results of the rows, in groups to be written in one transaction each.
+        """Replies and results of the rows, in groups to be written in one transaction each; now and then an empty one.
 
         Raises what ended the rows early: EndpointDown, or any error of the stage's own code.
         """
@@ -108,42 +109,32 @@ class RowEngine:
             self._drain(future)
 
     def _collect(self) -> Iterator[tuple[list[Generated], list[Finished]]]:
-        while True:
-            generated: list[Generated] = []
-            finished: list[Finished] = []
-            wanted: list[Wanted] = []
-            ended: Ended | None = None
-            for event in self._group():
-                match event:
-                    case Generated():
-                        generated.append(event)
-                    case Finished():
-                        finished.append(event)
-                    case Wanted():
-                        wanted.append(event)
-                    case Ended():
-                        ended = event
-            self._look_up(wanted)
-            if generated or finished:
-                yield generated, finished
-            if ended:
-                if ended.error:
-                    raise ended.error
-                return
+        ended: list[Ended] = []
+        while not ended:
+            events = list(self._group())
+            self._look_up([event for event in events if isinstance(event, Wanted)])
+            generated = [event for event in events if isinstance(event, Generated)]
+            finished = [event for event in events if isinstance(event, Finished)]
+            yield generated, finished
+            ended = [event for event in events if isinstance(event, Ended)]
+        if ended[0].error:
+            raise ended[0].error
 
     def _group(self) -> Iterator[Event]:
-        yield self.events.get()
-        for _ in range(GROUP_ROWS - 1):
+        """The next events, at most GROUP_ROWS; none after a second without any, so that a pause is noticed."""
+        wait = IDLE_WAIT_S
+        for _ in range(GROUP_ROWS):
             try:
-                yield self.events.get(timeout=GROUP_WAIT_S)
+                yield self.events.get(timeout=wait)
             except queue.Empty:
                 return
+            wait = GROUP_WAIT_S
 
     def _look_up(self, wanted: list[Wanted]) -> None:
         stored = Generation.objects.in_bulk([want.key for want in wanted], field_name="call_key") if wanted else {}
         for want in wanted:
             hit = stored.get(want.key)
-            reply = hit and Reply(hit.text, _finish(hit.finish), hit.reasoning, key=want.key)
+            reply = Reply(hit.text, _finish(hit.finish), hit.reasoning, key=want.key) if hit else None
             self.loop.call_soon_threadsafe(_answer, want.found, reply)
 
     def _drain(self, future: Future[None]) -> None:
@@ -225,8 +216,8 @@ class RowEngine:
         return backend
 
 
-def _finish(word: str) -> Any:
-    return word
+def _finish(word: str) -> Finish:
+    return cast(Finish, word)  # stored from a Reply
 
 
 def _answer(future: asyncio.Future[Reply | None], reply: Reply | None) -> None:

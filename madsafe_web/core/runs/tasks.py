@@ -19,7 +19,7 @@ SLOT_S = 600.0  # a worker slot is given back after so long, so that runs take t
 SWEEP_S = 5.0
 
 
-@shared_task(ignore_result=True)
+@shared_task(ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
 def execute_run(run_id: int) -> None:
     run = worker.work_on(run_id, seconds=SLOT_S)
     if run.state in service.ACTIVE and run.chunks.filter(lease.claimable()).exists():
@@ -27,7 +27,7 @@ def execute_run(run_id: int) -> None:
 
 
 def enqueue(run: Run) -> None:
-    """Ring for a run once the surrounding transaction is committed. A dead broker loses nothing: the sweep rings again."""
+    """Ring for a run once the surrounding transaction is committed. With a dead broker the sweep rings later."""
     transaction.on_commit(lambda: _ring(run.pk))
 
 
@@ -51,7 +51,7 @@ def sweep() -> list[int]:
     return ringing
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def start_watch(**_: object) -> None:
     threading.Thread(target=_watch, name="watch", daemon=True).start()
 

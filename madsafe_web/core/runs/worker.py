@@ -1,4 +1,4 @@
-"""Working on a run: claim a chunk, do it, go on until there is nothing left. Any number of workers may do so at once."""
+"""Working on a run: claim a chunk, do it, go on until nothing is left. Any number of workers may do so at once."""
 
 from __future__ import annotations
 
@@ -121,7 +121,8 @@ def _work_chunk(run: Run, declared: RowStage, chunk: Chunk, heartbeat: lease.Hea
     rows = point(declared.fetch)(run, waiting)
     write = point(declared.write)
     for generated, finished in engine.groups(rows):
-        _write_group(run, chunk, heartbeat.owner, write, generated, finished)
+        if generated or finished:
+            _write_group(run, chunk, heartbeat.owner, write, generated, finished)
         if heartbeat.stop_asked.is_set():
             raise Stopped
     _gone(run, chunk, heartbeat.owner, set(waiting) - {key for key, _ in rows})
@@ -141,8 +142,11 @@ def _write_group(
 def _store_replies(run: Run, generated: list[Generated]) -> None:
     names = {one.call.template_sha: one.call.template for one in generated}
     known = set(PromptTemplate.objects.filter(sha256__in=names).values_list("sha256", flat=True))
-    new = [PromptTemplate(name=names[sha], sha256=sha, text=templates.load(names[sha]).text) for sha in set(names) - known]
-    PromptTemplate.objects.bulk_create(new, ignore_conflicts=True)
+    new = {sha: name for sha, name in names.items() if sha not in known}
+    PromptTemplate.objects.bulk_create(
+        [PromptTemplate(name=name, sha256=sha, text=templates.load(name).text) for sha, name in new.items()],
+        ignore_conflicts=True,
+    )
     rows = [
         Generation(
             call_key=one.reply.key,

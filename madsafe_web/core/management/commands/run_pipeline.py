@@ -20,7 +20,7 @@ from madsafe_web.core.runs.progress import progress
 from madsafe_web.core.runs.tasks import enqueue
 
 EXIT_DONE, EXIT_FAILED, EXIT_CONFIG, EXIT_PAUSED = 0, 1, 2, 3
-RESTING = {
+RESTING: dict[str, int] = {
     Run.State.PAUSED: EXIT_PAUSED,
     Run.State.OVER_BUDGET: EXIT_PAUSED,
     Run.State.NEEDS_PEOPLE: EXIT_PAUSED,
@@ -97,8 +97,8 @@ class Teller:
         rows = f"{now.read}" + (f"/{now.total}" if now.total else "")
         extra = f" ({now.kept} kept, {now.duplicate} duplicate, {now.rejected} rejected, {now.failed} failed)"
         resting = run.state in RESTING
-        line = f"[{run.step}/{self.total}] {run.stage}: {run.get_state_display()}, {rows}{rate}{'' if resting else left}"
-        line += extra if resting else ""
+        line = f"[{run.step}/{self.total}] {run.stage}: {run.get_state_display()}, {rows}{rate}"
+        line += extra if resting else left
         if resting or (line != self.last and now.read):
             self.out.write(line)
             self.out.flush()
