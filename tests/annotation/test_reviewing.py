@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -126,6 +127,26 @@ def test_claiming_takes_as_many_queries_for_a_long_queue_as_for_a_short_one() ->
     with CaptureQueriesContext(connection) as long:
         claimed(person("two"))
     assert len(long) == len(short)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_people_who_claim_at_once_never_get_the_same_seat() -> None:
+    queue(12)
+    people = [person(f"person {number}") for number in range(4)]
+
+    def work(user: User) -> list[int]:
+        try:
+            given = []
+            while seat := seat_claim(user):
+                given.append(seat.pk)
+                seat_answer(user, seat.pk, seat.token, "safe")
+            return given
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        given = [pk for seats in pool.map(work, people) for pk in seats]
+    assert sorted(given) == list(Seat.objects.order_by("pk").values_list("pk", flat=True))
 
 
 # --- answering ---
