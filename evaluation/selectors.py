@@ -13,12 +13,12 @@ from django.db.models.functions import Cast
 from annotation.models import ReviewItem
 from evaluation import charts, paper
 from evaluation.benchmarks import new_safety, safetybench
-from evaluation.chart_parts import Cell, Chart, Table
 from evaluation.comparison import BASE, TUNED, Comparison, ModelScore, Outcome, Paper, by_category, compare
 from evaluation.models import Answer, EvaluationRun, Item
 from evaluation.reviewing import KIND
 from evaluation.rows import BENCHMARKS, CVALUES, NEW_SAFETY, SAFETYBENCH
 from evaluation.statistics import Interval
+from madsafe_web.core.charts.parts import Cell, Chart, Table
 from madsafe_web.core.models import Run
 
 ORDER: dict[str, Sequence[str]] = {
