@@ -28,3 +28,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure() -> None:
     if os.environ.get(OWNER) == str(os.getpid()):
         shutil.rmtree(os.environ["MADSAFE_VAR"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def taxonomy(request: pytest.FixtureRequest) -> None:
+    """The 14 categories, which a transactional test before this one may have flushed away."""
+    if not request.node.get_closest_marker("database"):
+        return
+    request.getfixturevalue("transactional_db" if _transactional(request) else "db")
+    from annotation.models import Category
+    from annotation.taxonomy import CATEGORIES
+
+    if not Category.objects.exists():
+        fields = ("code", "name_en", "name_zh", "definition_en", "definition_zh")
+        rows = [Category(position=n, **dict(zip(fields, row, strict=True))) for n, row in enumerate(CATEGORIES, 1)]
+        Category.objects.bulk_create(rows)
+
+
+def _transactional(request: pytest.FixtureRequest) -> bool:
+    mark = request.node.get_closest_marker("django_db")
+    by_fixture = {"transactional_db", "live_server"}.intersection(request.fixturenames)
+    return bool(by_fixture or (mark and mark.kwargs.get("transaction")))
