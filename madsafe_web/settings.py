@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "django_htmx",
     "template_partials",
     "csp",
@@ -162,6 +163,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 
 # Where stages, importers and benchmarks are looked for: one file in one of these packages is one plug-in.
 STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
+# The function that counts what waits for a reviewer, for the badge in the frame of every page.
+SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))

@@ -1,0 +1,261 @@
+"""Reading what the pages of runs show. A page costs the same few queries whatever the size of its run."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import orjson
+from django.db.models import Count, Max, Sum
+from django.utils.translation import gettext as _
+
+from madsafe_web.core.access import can
+from madsafe_web.core.method import WORKING, Text, run_name, stage_purpose
+from madsafe_web.core.models import Chunk, Run, RunRow, User
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.progress import Progress, progress
+from madsafe_web.core.runs.stage import COUNTED_AS, Outcome
+
+MOST_CELLS = 400
+LOG_LINES = 100
+FAILURES = tuple(outcome for outcome, count in COUNTED_AS.items() if count == "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """A run in a list. `total` is 0 while it is unknown."""
+
+    id: int
+    name: str
+    state: str
+    done: int
+    total: int
+    kept: int
+    failed: int
+    started_by: str
+    started: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    what: str
+    what_to_do: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    name: Text
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunShown:
+    """A run on its own page; `percent` 0..100, `rate` in rows per second, `live` while it should be polled."""
+
+    id: int
+    name: str
+    purpose: str
+    state: str
+    live: bool
+    percent: float
+    done: int
+    total: int
+    kept: int
+    rejected: int
+    duplicate: int
+    failed: int
+    rate: float | None
+    left: str
+    ends: datetime | None
+    finished: datetime | None
+    can_pause: bool
+    can_resume: bool
+    can_cancel: bool
+    notice: Notice | None
+    started_by: str
+    started: datetime | None
+    params_sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """Chunks by state; `cells` d done, r in work, e failed, o not started, each for one or more chunks in a row."""
+
+    total: int
+    size: int
+    done: int
+    leased: int
+    failed: int
+    todo: int
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorLine:
+    kind: str
+    count: int
+    handling: str
+    last_message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    when: datetime
+    level: str
+    text: str
+
+
+def sums_of(runs: Iterable[Run]) -> dict[int, dict[str, int]]:
+    """Run id → its counts so far, in one query; every run asked for is in it."""
+    ids = [run.pk for run in runs]
+    found = {pk: dict.fromkeys(service.COUNTS, 0) for pk in ids}
+    sums = Chunk.objects.filter(run__in=ids).order_by("run").values_list("run").annotate(*map(Sum, service.COUNTS))
+    for pk, *values in sums:
+        found[pk] = dict(zip(service.COUNTS, values, strict=True))
+    return found
+
+
+def run_lines(runs: Sequence[Run]) -> list[RunLine]:
+    """The runs as lines of a list, in one query."""
+    sums = sums_of(runs)
+    return [
+        RunLine(
+            id=run.pk,
+            name=run_name(run),
+            state=run.state,
+            done=sums[run.pk]["read"],
+            total=run.total or 0,
+            kept=sums[run.pk]["kept"],
+            failed=sums[run.pk]["failed"],
+            started_by=run.actor_name,
+            started=run.started,
+        )
+        for run in runs
+    ]
+
+
+def run_shown(run: Run, user: User) -> RunShown:
+    """The run with its progress and what this user may do with it, in one query."""
+    now: Progress = progress(run)
+    may = can(user, "run")
+    return RunShown(
+        id=run.pk,
+        name=run_name(run),
+        purpose=stage_purpose(run.stage),
+        state=run.state,
+        live=run.state in WORKING,
+        percent=100 * (now.share or 0.0),
+        done=now.read,
+        total=now.total or 0,
+        kept=now.kept,
+        rejected=now.rejected,
+        duplicate=now.duplicate,
+        failed=now.failed,
+        rate=now.rate,
+        left=duration(now.left) if now.left else "",
+        ends=now.ends,
+        finished=run.finished,
+        can_pause=may and run.state in service.ACTIVE,
+        can_resume=may and run.state in service.STARTABLE,
+        can_cancel=may and run.state not in (*service.FINISHED, Run.State.CANCELLING),
+        notice=notice(run.error),
+        started_by=run.actor_name,
+        started=run.started or run.created,
+        params_sha=params_sha(run),
+    )
+
+
+def duration(length: timedelta) -> str:
+    """A length of time in its two largest units; at least "1 s"."""
+    seconds = max(1, round(length.total_seconds()))
+    if seconds < 60:
+        return _("%(seconds)s s") % {"seconds": seconds}
+    minutes = seconds // 60
+    if minutes < 60:
+        return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": seconds % 60}
+    hours = minutes // 60
+    if hours < 24:
+        return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes % 60}
+    return _("%(days)s d %(hours)s h") % {"days": hours // 24, "hours": hours % 24}
+
+
+def notice(error: str) -> Notice | None:
+    """A run's error: its first sentence says what happened, the others what was kept and what to do."""
+    what, stop, rest = error.partition(". ")
+    return Notice(f"{what}." if stop else what, rest) if error else None
+
+
+def params_sha(run: Run) -> str:
+    """sha256 of the frozen parameters as JSON with sorted keys."""
+    return hashlib.sha256(orjson.dumps(run.params, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def parameters(run: Run) -> list[Item]:
+    return [Item(name, str(value)) for name, value in run.params.items()]
+
+
+def chunks(run: Run) -> Chunks:
+    """The chunks of a run as a row of at most MOST_CELLS cells, in two queries."""
+    broken = run.state in (Run.State.FAILED, Run.State.LOST)
+    rows = run.chunks.order_by("seq").values_list("state", "attempts")
+    marks = [_mark(state, attempts, broken) for state, attempts in rows]
+    first = run.chunks.filter(seq=0).values_list("subjects", flat=True).first()
+    return Chunks(
+        total=len(marks),
+        size=len(first) if first else run.total or 0,
+        done=marks.count("d"),
+        leased=marks.count("r"),
+        failed=marks.count("e"),
+        todo=marks.count("o"),
+        cells=cells(marks),
+    )
+
+
+def _mark(state: str, attempts: int, broken: bool) -> str:
+    """A chunk that was begun and given back has failed where its run did; else it only waits to be taken again."""
+    if state == Chunk.State.OPEN:
+        return "e" if broken and attempts else "o"
+    return "d" if state == Chunk.State.DONE else "r"
+
+
+def cells(marks: Sequence[str]) -> tuple[str, ...]:
+    """One mark for each group of neighbours: what needs attention wins, and done means all of them."""
+    size = max(1, -(-len(marks) // MOST_CELLS))
+    groups = (set(marks[start : start + size]) for start in range(0, len(marks), size))
+    return tuple(next(mark for mark in "erod" if mark in group) for group in groups)
+
+
+def errors(run: Run) -> list[ErrorLine]:
+    """The failed rows by class, the most frequent first, in two queries."""
+    failed = RunRow.objects.filter(run=run, outcome__in=FAILURES)
+    classes = failed.values("outcome", "error_class").annotate(n=Count("id"), last=Max("id"))
+    groups = list(classes.order_by("-n", "outcome", "error_class"))
+    messages = dict(RunRow.objects.filter(pk__in=[group["last"] for group in groups]).values_list("id", "message"))
+    return [
+        ErrorLine(
+            kind=group["error_class"] or group["outcome"],
+            count=group["n"],
+            handling=handling(group["outcome"]),
+            last_message=messages[group["last"]],
+        )
+        for group in groups
+    ]
+
+
+def handling(outcome: str) -> str:
+    """What the engine does with a row that failed in this way."""
+    return {
+        Outcome.UNPARSED: _("The raw reply is kept; the row has no result."),
+        Outcome.TRUNCATED: _("The reply was cut off at its longest length; the row has no result."),
+        Outcome.PROVIDER_REFUSED: _("The provider refused to answer; the row has no result."),
+    }.get(Outcome(outcome), _("Tried again, then left without a result."))
+
+
+def log(run: Run) -> list[LogLine]:
+    """The newest lines of the log; the one that tells why the run failed is marked."""
+    return [
+        LogLine(event.at, "error" if run.error and event.text == run.error[:500] else "info", event.text)
+        for event in run.events.order_by("-id")[:LOG_LINES]
+    ]

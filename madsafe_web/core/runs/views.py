@@ -1,0 +1,138 @@
+"""The pages of runs: what is in work, how it goes, and the buttons that pause, resume and cancel it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from madsafe_web.core.access import needs, scoped
+from madsafe_web.core.method import NUMBER_OF, STAGES, run_name
+from madsafe_web.core.models import Run
+from madsafe_web.core.paging import newest_first
+from madsafe_web.core.people import person
+from madsafe_web.core.runs import pages, service, tasks
+from madsafe_web.core.runs.errors import ConfigError, StageError
+
+STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
+WITH_A_PAGE_OF_THEIR_OWN = ("import", "train")
+STAGE_CHOICES = [(stage, words[0]) for stage, words in STAGES.items()]
+
+
+class FilterForm(forms.Form):
+    """The filters of the list; a value that is none of the choices filters nothing."""
+
+    stage = forms.ChoiceField(required=False, choices=STAGE_CHOICES)
+    state = forms.ChoiceField(required=False, choices=Run.State.choices)
+
+
+class StartForm(forms.Form):
+    stage = forms.ChoiceField(choices=[(stage, stage) for stage in STAGES if stage not in WITH_A_PAGE_OF_THEIR_OWN])
+
+
+@require_GET
+@needs("browse")
+def run_list(request: HttpRequest) -> HttpResponse:
+    form = FilterForm(request.GET)
+    form.is_valid()
+    filters = {name: form.cleaned_data.get(name) or "" for name in ("stage", "state")}
+    rows = scoped(request.user, Run).filter(**{name: value for name, value in filters.items() if value})
+    page = newest_first(rows, request.GET)
+    context = {
+        "runs": pages.run_lines(page.rows),
+        "pager": page.pager,
+        "filters": filters,
+        "stages": [{"value": value, "label": label} for value, label in STAGE_CHOICES],
+        "states": [{"value": value, "label": label} for value, label in Run.State.choices],
+    }
+    return render(request, "runs/run_list.html", context)
+
+
+@require_GET
+@needs("browse")
+def detail(request: HttpRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    context = fragment(request, run)
+    context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0)}
+    return render(request, "runs/run_detail.html", context)
+
+
+@require_GET
+@needs("browse")
+def progress(request: HttpRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    context = fragment(request, run)
+    status = 200 if context["run"].live else STOP_POLLING
+    return render(request, "runs/run_detail.html#run-progress", context, status=status)
+
+
+def fragment(request: HttpRequest, run: Run) -> dict[str, Any]:
+    """What the polled part of a run's page shows."""
+    return {
+        "run": pages.run_shown(run, person(request)),
+        "chunks": pages.chunks(run),
+        "errors": pages.errors(run),
+        "log": pages.log(run),
+    }
+
+
+@require_POST
+@needs("run")
+def pause(request: HttpRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    if not service.run_pause(run, person(request)):
+        messages.warning(request, _("%(run)s is not in work, so there is nothing to pause.") % {"run": run_name(run)})
+    return redirect("runs:detail", pk)
+
+
+@require_POST
+@needs("run")
+def cancel(request: HttpRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    if not service.run_cancel(run, person(request)):
+        messages.warning(request, _("%(run)s has already ended.") % {"run": run_name(run)})
+    return redirect("runs:detail", pk)
+
+
+@require_POST
+@needs("run")
+def resume(request: HttpRequest, pk: int) -> HttpResponse:
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    queue(request, run, "run.resume")
+    return redirect("runs:detail", pk)
+
+
+@require_POST
+@needs("run")
+def start(request: HttpRequest) -> HttpResponse:
+    """Make a run of a stage with its default parameters, and queue it."""
+    form = StartForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("There is no such stage to start."))
+        return redirect("runs:list")
+    try:
+        run = service.run_create(stage_name=form.cleaned_data["stage"], values={}, user=person(request))
+    except ConfigError as error:
+        messages.error(request, str(error))
+        return redirect("runs:list")
+    queue(request, run, "run.start")
+    return redirect("runs:detail", run.pk)
+
+
+def queue(request: HttpRequest, run: Run, verb: str) -> None:
+    """Queue a run and ring for a worker, or say why it cannot start."""
+    try:
+        started = service.run_start(run)
+    except (StageError, ConfigError) as error:
+        messages.error(request, str(error))
+        return
+    if started:
+        service.audit(person(request), verb, str(run))
+        tasks.enqueue(run)
+    else:
+        messages.warning(request, _("%(run)s is already in work or has ended.") % {"run": run_name(run)})
