@@ -336,3 +336,15 @@ def test_the_sweep_rings_for_a_run_whose_message_was_lost(monkeypatch: pytest.Mo
     worker.work_on(run.pk)
     assert tasks.sweep() == []
     assert rung == [run.pk]
+
+
+def test_a_run_that_cannot_be_planned_fails_with_the_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(run: Run) -> list[str]:
+        raise StageError("There is no published merge map.")
+
+    monkeypatch.setattr(f"{__name__}.plan", nothing)
+    run = service.run_create(stage_name="rows", values={})
+    assert not service.run_start(run)
+    run.refresh_from_db()
+    assert (run.state, run.error) == (S.FAILED, "There is no published merge map.")
+    assert not run.chunks.exists()

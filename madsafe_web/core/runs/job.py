@@ -29,6 +29,7 @@ class Job:
     def __init__(self, run: Run, chunk: Chunk, params: Any, heartbeat: lease.Heartbeat) -> None:
         self.run, self.chunk, self.params = run, chunk, params
         self._heartbeat = heartbeat
+        self.done = False  # whether the chunk was made done by a commit
 
     @property
     def cursor(self) -> dict[str, Any]:
@@ -48,7 +49,8 @@ class Job:
         """A transaction for the writes inside it together with the counts and the cursor; all or nothing.
 
         Counts (kept, duplicate, rejected, failed) are added, and their sum to `read`; they and the cursor may also be
-        set on what is yielded, when they are known only after the writes. Raises LeaseLost.
+        set on what is yielded, when they are known only after the writes. Counts without a cursor are the last word on
+        the chunk: it is done with this transaction, so a kill right after it cannot count them twice. Raises LeaseLost.
         """
         progress = Progress(counts)
         with transaction.atomic():
@@ -58,7 +60,11 @@ class Job:
             changes["read"] = F("read") + sum(progress.counts.values())
             if progress.cursor is not None:
                 changes["cursor"] = progress.cursor
+            last = bool(progress.counts) and progress.cursor is None
+            if last:
+                changes |= lease.given_up(Chunk.State.DONE)
             Chunk.objects.filter(pk=self.chunk.pk).update(**changes)
+        self.done = last
         if progress.cursor is not None:
             self.chunk.cursor = progress.cursor
 

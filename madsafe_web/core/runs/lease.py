@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
+import time
 from datetime import timedelta
 
 import psutil
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from madsafe_web.core.models import Chunk, Run, WorkerPulse
 from madsafe_web.core.runs.errors import LeaseLost
 
+logger = logging.getLogger(__name__)
 MOST_ATTEMPTS = 5  # a chunk that took this many workers down with it is not given to another
 
 
@@ -31,7 +34,10 @@ def owner_is_dead(owner: str) -> bool:
     if host != socket.gethostname():
         return False
     try:
-        return f"{psutil.Process(int(pid)).create_time():.2f}" != started
+        process = psutil.Process(int(pid))
+        if process.status() == psutil.STATUS_ZOMBIE:  # killed, and its parent has not looked yet
+            return True
+        return f"{process.create_time():.2f}" != started
     except psutil.NoSuchProcess:
         return True
 
@@ -75,10 +81,16 @@ def hold(chunk: Chunk, owner: str) -> None:
         raise LeaseLost(f"chunk {chunk.seq} of run {chunk.run_id} went to another worker")
 
 
+def given_up(state: Chunk.State) -> dict[str, object]:
+    """The fields of a chunk that nobody works on any more: open again, or done."""
+    finished = {"finished": Now()} if state == Chunk.State.DONE else {}
+    return {"state": state, "owner": "", "lease_until": None, **finished}
+
+
 def release(chunk: Chunk, owner: str) -> None:
     """Give an unfinished chunk back, so that another worker may go on at once."""
     mine = Chunk.objects.filter(pk=chunk.pk, owner=owner, state=Chunk.State.LEASED)
-    mine.update(state=Chunk.State.OPEN, owner="", lease_until=None)
+    mine.update(**given_up(Chunk.State.OPEN))
 
 
 class Heartbeat:
@@ -99,20 +111,28 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        beats = 0.0
-        try:
-            while not self._over.wait(min(1.0, settings.RUN_HEARTBEAT_S)):
-                beats += min(1.0, settings.RUN_HEARTBEAT_S)
-                if Run.objects.filter(pk=self.chunk.run_id).exclude(state__in=("running", "queued")).exists():
-                    self.stop_asked.set()
-                if beats >= settings.RUN_HEARTBEAT_S:
-                    beats = 0.0
-                    pulse()
-                    mine = Chunk.objects.filter(pk=self.chunk.pk, owner=self.owner, state=Chunk.State.LEASED)
-                    if not mine.update(lease_until=lease_end()):
-                        self.stop_asked.set()
-        finally:
-            connection.close()
+        look = min(1.0, settings.RUN_HEARTBEAT_S)
+        due = time.monotonic() + settings.RUN_HEARTBEAT_S
+        while not self._over.wait(look):
+            try:
+                self._look()
+                if time.monotonic() >= due:
+                    due = time.monotonic() + settings.RUN_HEARTBEAT_S
+                    self._extend()
+            except OperationalError as error:  # the database is away for a moment; the lease has time left
+                logger.warning("no heartbeat for chunk %s: %s", self.chunk.pk, error)
+                connection.close()
+        connection.close()
+
+    def _look(self) -> None:
+        if Run.objects.filter(pk=self.chunk.run_id).exclude(state__in=("running", "queued")).exists():
+            self.stop_asked.set()
+
+    def _extend(self) -> None:
+        pulse()
+        mine = Chunk.objects.filter(pk=self.chunk.pk, owner=self.owner, state=Chunk.State.LEASED)
+        if not mine.update(lease_until=lease_end()):
+            self.stop_asked.set()
 
 
 def pulse() -> None:

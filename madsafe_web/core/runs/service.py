@@ -51,9 +51,22 @@ def run_create(
     )
 
 
-@transaction.atomic
 def run_start(run: Run) -> bool:
-    """Queue a run that may start, cutting it into chunks the first time. False when somebody else just did."""
+    """Queue a run that may start, cutting it into chunks the first time.
+
+    False when it may not: somebody else just started it, or what it reads is missing (its state is then failed and
+    its error says what to do).
+    """
+    try:
+        return _queue(run)
+    except StageError as error:
+        Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.FAILED, error=str(error))
+        log(run, str(error))
+        return False
+
+
+@transaction.atomic
+def _queue(run: Run) -> bool:
     if not Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.QUEUED, error="", finished=None):
         return False
     run.refresh_from_db()

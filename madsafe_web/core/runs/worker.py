@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -59,6 +59,8 @@ def _work(run: Run, deadline: float) -> None:
         service.run_fail(run, str(error), Run.State.LOST)
     except (Stopped, LeaseLost):
         pass  # asked for, or another worker goes on: both already stand in the database
+    except OperationalError:
+        raise  # the database is away or full: the state stays, and whoever works next goes on
     except Exception as error:
         logger.exception("run %s failed", run.pk)
         kept = service.counts(run)["read"]
@@ -94,8 +96,10 @@ def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float) ->
     owner = lease.owner_name()
     while chunk := _next(run, owner, deadline):
         with _in_hand(chunk, owner) as heartbeat:
-            point(declared.work)(Job(run, chunk, params, heartbeat))
-            _chunk_done(chunk, owner)
+            job = Job(run, chunk, params, heartbeat)
+            point(declared.work)(job)
+            if not job.done:
+                _chunk_done(chunk, owner)
 
 
 def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> None:
@@ -194,5 +198,5 @@ def _gone(run: Run, chunk: Chunk, owner: str, keys: set[str]) -> None:
 
 def _chunk_done(chunk: Chunk, owner: str) -> None:
     mine = Chunk.objects.filter(pk=chunk.pk, owner=owner, state=Chunk.State.LEASED)
-    if not mine.update(state=Chunk.State.DONE, owner="", lease_until=None, finished=timezone.now()):
+    if not mine.update(**lease.given_up(Chunk.State.DONE)):
         raise LeaseLost(f"chunk {chunk.seq} of run {chunk.run_id} went to another worker")

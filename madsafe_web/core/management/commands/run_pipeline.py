@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 import psutil
 from django.core.management.base import BaseCommand, CommandParser
+from django.db import OperationalError
 
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import chain, service
@@ -20,6 +21,10 @@ from madsafe_web.core.runs.progress import progress
 from madsafe_web.core.runs.tasks import enqueue
 
 EXIT_DONE, EXIT_FAILED, EXIT_CONFIG, EXIT_PAUSED = 0, 1, 2, 3
+DATABASE_GONE = (
+    "The database cannot be used: {error}. What was written is kept. "
+    "Start it, or free disk space, then call this command again."
+)
 RESTING: dict[str, int] = {
     Run.State.PAUSED: EXIT_PAUSED,
     Run.State.OVER_BUDGET: EXIT_PAUSED,
@@ -48,7 +53,12 @@ class Command(BaseCommand):
             self.stderr.write(str(error))
             sys.exit(EXIT_CONFIG)
         teller = Teller(self.stdout, len(runs))
-        last = wait_through(runs, teller.say) if options["queue"] else chain.work_through(runs, teller.say)
+        work = wait_through if options["queue"] else chain.work_through
+        try:
+            last = work(runs, teller.say)
+        except OperationalError as error:
+            self.stderr.write(DATABASE_GONE.format(error=error))
+            sys.exit(EXIT_FAILED)
         if last.state != Run.State.DONE:
             self.stderr.write(f"{last.stage}: {last.error or last.get_state_display()}")
         if options["json"]:
