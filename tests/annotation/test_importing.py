@@ -1,0 +1,129 @@
+"""Importing through the engine: counts, identity, broken files, and going on after a stop."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from annotation import importing
+from annotation.models import Corpus, Prompt, RejectedImport, Response
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.worker import work_on
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the public data beside the repository is not here")
+
+
+def run_import(*files: dict[str, Any]) -> Run:
+    run = service.run_create(stage_name="import", values={"files": list(files)})
+    service.run_start(run)
+    return work_on(run.pk)
+
+
+def pairs(path: Path, rows: list[dict[str, Any]]) -> dict[str, str]:
+    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
+    return {"path": str(path), "format": "cvalues_comparison", "name": path.stem}
+
+
+def row(prompt: Any, good: str = "建议寻求帮助。", bad: str = "随便。") -> dict[str, Any]:
+    return {"prompt": prompt, "pos_resp": good, "neg_resp": bad, "pos_type": "拒绝为主", "neg_type": "风险回复"}
+
+
+def test_every_row_is_counted_once(tmp_path: Path) -> None:
+    run = run_import(pairs(tmp_path / "a.jsonl", [row("一"), row("二"), row("一"), row(3)]))
+    assert service.counts(run) == {"read": 4, "kept": 2, "duplicate": 1, "rejected": 1, "failed": 0}
+
+
+def test_a_known_prompt_with_a_new_response_counts_as_imported(tmp_path: Path) -> None:
+    run = run_import(pairs(tmp_path / "a.jsonl", [row("一"), row("一", good="请先报告。")]))
+    assert service.counts(run)["kept"] == 2
+    assert (Prompt.objects.count(), Response.objects.count()) == (1, 3)
+
+
+def test_the_text_is_stored_as_it_came(tmp_path: Path) -> None:
+    text = "\ufeff 全角，标点ＡＢＣ \u200b"
+    run_import(pairs(tmp_path / "a.jsonl", [row(text)]))
+    assert Prompt.objects.get().text == text
+
+
+def test_a_rejected_row_is_kept_with_its_number_field_and_reason(tmp_path: Path) -> None:
+    run_import(pairs(tmp_path / "a.jsonl", [row("一"), row(3)]))
+    reject = RejectedImport.objects.get()
+    assert (reject.row, reject.field) == (2, "prompt")
+    assert "number" in reject.reason
+
+
+def test_the_same_file_again_brings_nothing_new(tmp_path: Path) -> None:
+    file = pairs(tmp_path / "a.jsonl", [row("一"), row("二")])
+    run_import(file)
+    assert service.counts(run_import(file)) == {"read": 2, "kept": 0, "duplicate": 2, "rejected": 0, "failed": 0}
+
+
+def test_a_file_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "cut.json"
+    path.write_text(
+        '{"Insult": [{"prompt": "一", "response": "二", "type": "Insult"}, {"prompt": "三', encoding="utf-8"
+    )
+    run = run_import({"path": str(path), "format": "safety_prompts"})
+    assert run.state == Run.State.FAILED
+    assert "cut.json" in run.error and "Nothing of this file was imported." in run.error
+    assert not Corpus.objects.exists() and not Prompt.objects.exists()
+
+
+def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
+    run = run_import({**pairs(tmp_path / "a.jsonl", [row("一")]), "format": "parquet"})
+    assert run.error.startswith("There is no format 'parquet'. Known: alpaca, ")
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+    run = run_import({"path": str(tmp_path / "gone.jsonl"), "format": "s_eval"})
+    assert "There is no file" in run.error
+
+
+def test_another_file_under_the_name_of_a_corpus_is_refused(tmp_path: Path) -> None:
+    run_import(pairs(tmp_path / "a.jsonl", [row("一")]))
+    run = run_import(pairs(tmp_path / "a.jsonl", [row("二")]))
+    assert "already a corpus 'a' from another file" in run.error
+
+
+def test_an_import_stopped_in_the_middle_goes_on_and_counts_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", 2)
+    file = pairs(tmp_path / "a.jsonl", [row("一"), row("二"), row("一"), row(3), row("五")])
+    original, calls = importing._write, []
+
+    def dies_at_the_second_batch(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyError("killed")
+        original(*arguments)
+
+    monkeypatch.setattr(importing, "_write", dies_at_the_second_batch)
+    run = run_import(file)
+    assert (run.state, Prompt.objects.count()) == (Run.State.FAILED, 2)
+    assert service.run_start(run)
+    run = work_on(run.pk)
+    assert service.counts(run) == {"read": 5, "kept": 3, "duplicate": 1, "rejected": 1, "failed": 0}
+    assert run.state == Run.State.DONE
+
+
+def test_a_non_commercial_format_is_not_for_export_unless_told(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    ext = json.dumps({"model": "base_risk"})
+    path.write_text(json.dumps({"traceid": "a" * 32, "risk_type": "Cybersecurity", "prompt": "一", "ext": ext}))
+    run_import({"path": str(path), "format": "s_eval", "name": "closed"})
+    run_import({"path": str(path), "format": "s_eval", "name": "open", "exportable": True})
+    assert dict(Corpus.objects.values_list("name", "exportable")) == {"closed": False, "open": True}
+
+
+@needs_shared
+def test_the_messy_real_file_comes_out_as_its_manifest_says() -> None:
+    path = SHARED / "safety_prompts" / "typical_safety_scenarios.messy.json"
+    run = run_import({"path": str(path), "format": "safety_prompts"})
+    assert service.counts(run) == {"read": 1107, "kept": 1055, "duplicate": 49, "rejected": 3, "failed": 0}
