@@ -71,7 +71,8 @@ class Running:
         try:
             code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            pytest.fail(f"{self.process.args} did not end within {seconds:.0f} s:\n{self.out[-3000:]}{self.err[-3000:]}")
+            said = f"{self.out[-3000:]}{self.err[-3000:]}"
+            pytest.fail(f"{self.process.args} did not end within {seconds:.0f} s:\n{said}")
         return Finished(code, self.out, self.err)
 
     @property
