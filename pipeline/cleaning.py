@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
+from django.db import connection
+
 from annotation.models import Corpus, Prompt
 from annotation.selectors import map_published, prompt_categories, prompts_active, texts_of_role
 from annotation.text import clean
@@ -80,11 +82,13 @@ def without(rows: list[Text], marks: list[Mark]) -> list[Text]:
 
 
 def mark(job: Job, marks: Iterable[Mark], state: Prompt.State) -> None:
-    """Set the state of prompts with its reason."""
-    changed = [
-        Prompt(pk=pk, state=state, state_run=job.run, twin_id=twin, similarity=likeness) for pk, twin, likeness in marks
-    ]
-    Prompt.objects.bulk_update(changed, ["state", "state_run", "twin", "similarity"], batch_size=200)
+    """Set the state of prompts with its reason; plain SQL, since bulk_update takes a hundred times as long."""
+    rows = [(state.value, job.run.pk, twin, likeness, pk) for pk, twin, likeness in marks]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "UPDATE annotation_prompt SET state = %s, state_run_id = %s, twin_id = %s, similarity = %s WHERE id = %s",
+            rows,
+        )
 
 
 def reject(job: Job) -> None:
