@@ -103,6 +103,7 @@ def work_through(runs: list[Run], say: Callable[[Run], None]) -> Run:
 def work_to_end(run: Run, say: Callable[[Run], None]) -> None:
     """Start or resume a run and work on it until it rests; other workers may help."""
     service.run_start(run)
+    run.chunks.update(attempts=0)  # somebody calls again: that is a resume, also of a run whose worker was killed
     with _telling(run, say):
         run.refresh_from_db()
         while run.state in WORKING:

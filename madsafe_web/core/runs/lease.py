@@ -19,7 +19,7 @@ from madsafe_web.core.models import Chunk, Run, WorkerPulse
 from madsafe_web.core.runs.errors import LeaseLost
 
 logger = logging.getLogger(__name__)
-MOST_ATTEMPTS = 5  # a chunk that took this many workers down with it is not given to another
+MOST_ATTEMPTS = 5  # a chunk that took this many workers down without any progress is not given to another
 
 
 def owner_name() -> str:
@@ -75,9 +75,12 @@ def claim(run: Run, owner: str) -> Chunk | None:
 
 
 def hold(chunk: Chunk, owner: str) -> None:
-    """Make sure, inside a transaction, that the chunk is still ours, and lock it. Raises LeaseLost."""
+    """Make sure, inside a transaction, that the chunk is still ours, and lock it. Raises LeaseLost.
+
+    What is about to be written is progress, so the attempts without any begin anew.
+    """
     mine = Chunk.objects.filter(pk=chunk.pk, owner=owner, state=Chunk.State.LEASED)
-    if not mine.update(lease_until=lease_end()):
+    if not mine.update(lease_until=lease_end(), attempts=0):
         raise LeaseLost(f"chunk {chunk.seq} of run {chunk.run_id} went to another worker")
 
 

@@ -1,0 +1,213 @@
+"""SIGKILL at the worst moments: what was done stays, nothing is done twice, and the end is that of a quiet run."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from madsafe_web.core.runs import service, stages, worker
+from madsafe_web.core.runs.job import Job
+from madsafe_web.core.runs.stage import WholeStage
+from tests.helpers.installation import (
+    ROOT,
+    Finished,
+    Installation,
+    Running,
+    import_of,
+    prompt_file,
+    wait_until,
+)
+
+pytestmark = pytest.mark.slow
+Install = Callable[[str], Installation]
+TRAIN = {"base_endpoint": "base", "learning_rate": 0.003, "epochs": 4, "batch": 1, "accumulation": 2}
+ENDPOINTS = {"base": {"backend": "tiny_llama"}}
+
+
+def sample_stages(until: str) -> list[Any]:
+    """The stages of the bundled sample up to and with one of them."""
+    stages = yaml.safe_load((ROOT / "examples" / "sample.yaml").read_text(encoding="utf-8"))["stages"]
+    names = [entry if isinstance(entry, str) else next(iter(entry)) for entry in stages]
+    return list(stages[: names.index(until) + 1])
+
+
+def label_chain(installation: Installation, rows: int) -> str:
+    """A chain whose `label` takes some seconds."""
+    path = prompt_file(installation.folder, rows)
+    return installation.chain([import_of(path, name="prompts"), "label", "suggest"])
+
+
+def start(installation: Installation, chain: str) -> Running:
+    return installation.start("manage.py", "run_pipeline", chain, "--json")
+
+
+def finish(installation: Installation, chain: str) -> Finished:
+    done = installation.manage("run_pipeline", chain, "--json", seconds=120)
+    assert done.code == 0, done.err
+    return done
+
+
+def stage_rows(installation: Installation, stage: str) -> int:
+    """Outcomes of a stage's rows so far."""
+    return int(
+        installation.one(
+            f"SELECT COUNT(*) FROM core_runrow w JOIN core_run r ON r.id = w.run_id WHERE r.stage='{stage}'"
+        )
+    )
+
+
+def test_a_command_killed_in_the_middle_of_a_stage_goes_on_where_it_stopped(install: Install) -> None:
+    rows = 6000
+    quiet, killed = install("quiet"), install("killed")
+    expected = finish(quiet, label_chain(quiet, rows)).counts
+    chain = label_chain(killed, rows)
+    running = start(killed, chain)
+    wait_until(lambda: stage_rows(killed, "label"), 40, "rows of label")
+    running.kill()
+    before = stage_rows(killed, "label")
+    assert 0 < before < rows
+    assert finish(killed, chain).counts == expected
+    assert stage_rows(killed, "label") == rows
+    links = "SELECT COUNT(*), COUNT(DISTINCT prompt_id), COUNT(DISTINCT label_id) FROM annotation_promptintent"
+    assert killed.rows(links) == quiet.rows(links)
+
+
+def cheap_chain(installation: Installation) -> str:
+    return installation.chain(sample_stages("export"), endpoints=ENDPOINTS)
+
+
+def rows_read(installation: Installation) -> int:
+    """Rows that all stages have read so far."""
+    return int(installation.one("SELECT COALESCE(SUM(read), 0) FROM core_chunk"))
+
+
+def kill_at(installation: Installation, chain: str, mark: int) -> bool:
+    """Start the chain and kill it once so many rows were read, one more than before at least; whether it still ran."""
+    running = start(installation, chain)
+    mark = max(mark, rows_read(installation) + 1)
+    wait_until(lambda: running.process.poll() is not None or rows_read(installation) >= mark, 60, f"{mark} rows")
+    alive = running.process.poll() is None
+    running.kill()
+    return alive
+
+
+def frozen(installation: Installation) -> list[tuple[Any, ...]]:
+    return installation.rows("SELECT state, sha256 FROM pipeline_alignmentset ORDER BY id")
+
+
+def test_a_chain_killed_at_random_moments_ends_with_the_same_counts_and_the_same_set(install: Install) -> None:
+    quiet, killed = install("quiet"), install("killed")
+    expected = finish(quiet, cheap_chain(quiet)).counts
+    chain = cheap_chain(killed)
+    marks = sorted(random.Random(20261123).sample(range(rows_read(quiet)), 5))
+    assert all([kill_at(killed, chain, mark) for mark in marks])
+    assert finish(killed, chain).counts == expected
+    assert frozen(killed) == frozen(quiet)
+
+
+def train_chain(installation: Installation) -> str:
+    """The sample up to its export, then a training of some seconds."""
+    return installation.chain([*sample_stages("export"), {"train": TRAIN}], endpoints=ENDPOINTS)
+
+
+def training_folder(installation: Installation) -> Path | None:
+    return next(iter(installation.var.glob("training/run-*")), None)
+
+
+def record(installation: Installation) -> dict[str, Any]:
+    """What the training process wrote about itself; {} while there is none."""
+    folder = training_folder(installation)
+    path = folder / "process.json" if folder else None
+    return json.loads(path.read_text()) if path and path.is_file() else {}
+
+
+def checkpoints(installation: Installation) -> list[int]:
+    """Steps of the whole checkpoints so far."""
+    folder = training_folder(installation)
+    found = folder.glob("output/checkpoint-*/trainer_state.json") if folder else []
+    return sorted(int(path.parent.name.rsplit("-", 1)[1]) for path in found)
+
+
+def points(installation: Installation) -> list[tuple[Any, ...]]:
+    return installation.rows("SELECT step, total FROM pipeline_losspoint ORDER BY step")
+
+
+def test_a_killed_training_is_brought_back_by_the_command_that_watches_it(install: Install) -> None:
+    made = install("killed")
+    running = start(made, train_chain(made))
+    wait_until(lambda: checkpoints(made), 80, "a checkpoint")
+    first = record(made)
+    os.killpg(int(first["pid"]), signal.SIGKILL)
+    done = running.wait(90)
+    assert done.code == 0, done.err
+    assert record(made)["pid"] != first["pid"]
+    assert_whole_training(made, launches=2)
+
+
+def test_a_training_outlives_the_command_and_is_found_again(install: Install) -> None:
+    made = install("killed")
+    chain = train_chain(made)
+    running = start(made, chain)
+    wait_until(lambda: len(points(made)) > 1, 80, "points of the loss curve")
+    first = record(made)
+    running.kill()
+    assert psutil.pid_exists(int(first["pid"]))
+    finish(made, chain)
+    assert record(made)["pid"] == first["pid"]
+    assert_whole_training(made, launches=1)
+
+
+def assert_whole_training(made: Installation, launches: int) -> None:
+    """One training with every step once, all samples counted, a model of its own."""
+    ((samples, started, base, tuned),) = made.rows(
+        "SELECT config, launches, base_sha256, tuned_sha256 FROM pipeline_trainingrun"
+    )
+    wanted = json.loads(samples)["samples"] if isinstance(samples, str) else samples["samples"]
+    assert started == launches
+    assert tuned and tuned != base
+    steps = -(-wanted // TRAIN["accumulation"]) * TRAIN["epochs"]
+    assert [step for step, _ in points(made)] == sorted({step for step, _ in points(made)})
+    assert points(made)[-1] == (steps, steps)
+    assert made.rows(
+        "SELECT SUM(c.read), r.total FROM core_chunk c JOIN core_run r ON r.id = c.run_id"
+        " WHERE r.stage = 'train' GROUP BY r.id"
+    ) == [(wanted, wanted)]
+
+
+@dataclass(frozen=True, slots=True)
+class NoParams:
+    pass
+
+
+def counting(job: Job) -> None:
+    with job.commit(kept=3):
+        pass
+    raise KilledHere
+
+
+class KilledHere(BaseException):
+    """In the place of a SIGKILL: nothing of the engine catches it."""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kill_right_after_the_last_rows_were_counted_does_not_count_them_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = WholeStage(name="counting", params=NoParams, work=f"{__name__}:counting")
+    monkeypatch.setattr(stages, "stages", lambda: {"counting": whole})
+    run = service.run_create(stage_name="counting", values={})
+    service.run_start(run)
+    with pytest.raises(KilledHere):
+        worker.work_on(run.pk)
+    assert worker.work_on(run.pk).state == "done"
+    assert service.counts(run)["read"] == 3
