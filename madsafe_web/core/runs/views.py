@@ -17,7 +17,7 @@ from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
 from madsafe_web.core.runs import pages, service, tasks
-from madsafe_web.core.runs.errors import ConfigError, StageError
+from madsafe_web.core.runs.errors import ConfigError
 
 STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
 WITH_A_PAGE_OF_THEIR_OWN = ("import", "train")
@@ -125,14 +125,15 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 def queue(request: HttpRequest, run: Run, verb: str) -> None:
-    """Queue a run and ring for a worker, or say why it cannot start."""
+    """Queue a run and ring for a worker, or say why not; what a run lacks to start stands on the run itself."""
     try:
         started = service.run_start(run)
-    except (StageError, ConfigError) as error:
+    except ConfigError as error:
         messages.error(request, str(error))
         return
+    run.refresh_from_db()
     if started:
         service.audit(person(request), verb, str(run))
         tasks.enqueue(run)
-    else:
+    elif not run.error:
         messages.warning(request, _("%(run)s is already in work or has ended.") % {"run": run_name(run)})
