@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import CharField, Count, OuterRef, Subquery
@@ -98,7 +98,11 @@ def trust(run: Run, result: BenchmarkResult, reviews: ReviewCounts) -> list[Fact
         Fact(_("Settled by rule"), f"{reviews.get(DecidedBy.RULE, 0):,}"),
         Fact(_("Wait for people"), f"{reviews.get(DecidedBy.NOBODY, 0):,}"),
     ]
-    for name, score in ((_("Safe and to the point, base"), result.total.base), (_("tuned"), result.total.tuned)):
+    helpful = (
+        (_("Safe and to the point, base"), result.total.base),
+        (_("Safe and to the point, tuned"), result.total.tuned),
+    )
+    for name, score in helpful:
         facts.append(Fact(name, "–" if score.helpful is None else f"{100 * score.helpful:.1f} %"))
     return [*facts, Fact(_("Judge checked blind by people"), _("not measured"))]
 
@@ -112,7 +116,7 @@ def _agreement(run: Run) -> list[Fact]:
     second = Vote.objects.filter(answer=OuterRef("answer"), number=2).values("verdict")[:1]
     votes = Vote.objects.filter(answer__evaluation__run=run, number=1).annotate(second=Subquery(second))
     pairs = votes.order_by().values("verdict", "second").annotate(n=Count("id")).values_list("verdict", "second", "n")
-    table = {(one, other): n for one, other, n in pairs if one and other}
+    table: dict[tuple[Hashable, Hashable], int] = {(one, other): n for one, other, n in pairs if one and other}
     total = sum(table.values())
     if not total:
         return []

@@ -158,11 +158,11 @@ def row_shown(result: BenchmarkResult, row: Comparison, categories: Mapping[str,
 def rows(result: BenchmarkResult, categories: Mapping[str, Category]) -> list[Row]:
     """The lines of the table, the largest difference first, as in the figure."""
 
-    def rank(row: Comparison) -> tuple[bool, float]:
-        known = row.base.score is not None and row.tuned.score is not None
-        return not known, (row.base.score or 0) - (row.tuned.score or 0)
+    def rank(row: Row) -> tuple[bool, float, str]:
+        known = row.base is not None and row.tuned is not None
+        return not known, (row.base or 0) - (row.tuned or 0), row.name
 
-    return [row_shown(result, row, categories) for row in sorted(result.categories, key=rank)]
+    return sorted((row_shown(result, row, categories) for row in result.categories), key=rank)
 
 
 def cards(results: Sequence[BenchmarkResult], current: str) -> list[Card]:

@@ -23,6 +23,7 @@
       hoverlabel: { bgcolor: css("--surface"), bordercolor: css("--line-strong"), font: { color: css("--ink") } },
       margin: { l: 8, r: 16, t: 8, b: 8 }, ...spec.layout };
     for (const key of new Set(["xaxis", "yaxis", ...Object.keys(layout)])) if (/^[xy]axis/.test(key)) layout[key] = { ...axis(), ...layout[key] };
+    if (layout.xaxis.title) layout.xaxis.title = { font: { size: 12 }, standoff: 8, ...layout.xaxis.title };
     if (narrow && spec.narrow) for (const [key, value] of Object.entries(spec.narrow)) layout[key] = { ...layout[key], ...value };
     // The size is the style sheet's; a height in the figure would overflow its panel.
     Plotly.react(node, spec.data, { ...layout, autosize: true }, { displayModeBar: false, displaylogo: false, responsive: true });
