@@ -26,9 +26,9 @@ def web_command() -> list[str]:
 def worker_command() -> list[str]:
     """The worker's command line. Threads, not forks: there is no pool child that could be lost."""
     return [
-        *(sys.executable, "-m", "celery", "-A", "madsafe_web.celery", "worker"),
+        *(sys.executable, "-m", "celery", "--quiet", "-A", "madsafe_web.celery", "worker"),
         *("--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING"),
-        *("--without-gossip", "--without-mingle", "--quiet"),
+        *("--without-gossip", "--without-mingle"),
     ]
 
 
