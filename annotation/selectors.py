@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from django.db.models import Count, QuerySet
 
-from annotation.models import Corpus, IntentLabel, LabelSuggestion, MapEntry, MergeMap, Prompt, PromptIntent, Response
+from annotation.models import (
+    Corpus,
+    IntentLabel,
+    LabelSuggestion,
+    MapEntry,
+    MergeMap,
+    Prompt,
+    PromptIntent,
+    Response,
+    Seat,
+)
 from annotation.rows import LabelRow, PromptRow, ResponseRow
 from annotation.text import clean
 from madsafe_web.core.models import Run
@@ -19,10 +29,14 @@ SCANNED = 5_000  # ids read at once by the iterating selectors
 
 def map_published() -> MergeMap:
     """The newest published map. Raises StageError when there is none yet."""
-    found = MergeMap.objects.filter(state=MergeMap.State.PUBLISHED).order_by("-version").first()
+    found = map_newest_published()
     if not found:
         raise StageError("There is no published merge map. Merge the labels and publish the map first.")
     return found
+
+
+def map_newest_published() -> MergeMap | None:
+    return MergeMap.objects.filter(state=MergeMap.State.PUBLISHED).order_by("-version").first()
 
 
 def map_draft() -> MergeMap | None:
@@ -107,12 +121,8 @@ def label_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, LabelRow]]:
 
 def label_examples(label_ids: Iterable[int], count: int = EXAMPLES) -> dict[int, list[str]]:
     """Label id → texts of its first prompts, at most `count` each."""
-    texts: dict[int, list[str]] = defaultdict(list)
-    links = PromptIntent.objects.filter(label__in=label_ids).order_by("label", "prompt").values_list("label", "prompt")
-    chosen: dict[int, list[int]] = defaultdict(list)
-    for label_id, prompt_id in links.iterator(SCANNED):
-        if len(texts[label_id]) < count and len(chosen[label_id]) < count:
-            chosen[label_id].append(prompt_id)
+    links = PromptIntent.objects.order_by("id").values_list("prompt", flat=True)
+    chosen = {label_id: list(dict.fromkeys(links.filter(label=label_id)[:count])) for label_id in label_ids}
     wanted = {prompt_id for ids in chosen.values() for prompt_id in ids}
     text_of = dict(Prompt.objects.filter(id__in=wanted).values_list("id", "text"))
     return {label_id: [clean(text_of[prompt_id]) for prompt_id in ids] for label_id, ids in chosen.items()}
@@ -141,3 +151,13 @@ def corpus_counts() -> dict[int, dict[str, int]]:
     for corpus, state, n in Prompt.objects.values_list("corpus", "state").annotate(n=Count("id")).order_by("corpus"):
         found[corpus][state] = n
     return found
+
+
+def merge_waiting() -> Run | None:
+    """The merge run that waits until people are done."""
+    return Run.objects.filter(stage="merge", state=Run.State.NEEDS_PEOPLE).order_by("-id").first()
+
+
+def seat_taken_since(seat_id: int, token: int) -> bool:
+    """Whether a seat went to somebody after it was given out with this token."""
+    return Seat.objects.filter(pk=seat_id, token__gt=token).exists()

@@ -1,11 +1,18 @@
-"""One signed-in browser for each role."""
+"""What all tests share: one signed-in browser for each role, and nothing kept in the process between them."""
 
 from __future__ import annotations
 
 import pytest
 
+from annotation.label_use import forget
 from madsafe_web.core.models import User
 from tests.factories import Person, make_user, sign_in
+
+
+@pytest.fixture(autouse=True)
+def fresh_label_use() -> None:
+    """Rows of a test come again under the ids of those before it, where an installation only adds."""
+    forget()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from annotation.reviewing import (
     LeaseOver,
     NewItem,
     items_add,
+    open_count,
     queue_state,
     review_undo,
     seat_answer,
@@ -364,3 +365,13 @@ def test_the_state_of_the_queue_takes_three_queries(django_assert_num_queries: o
     user = person()
     with django_assert_num_queries(3):  # type: ignore[operator]
         queue_state(user)
+
+
+def test_the_badge_counts_what_this_person_could_answer_now() -> None:
+    queue(3, seats=2)
+    one, two = person("one"), person("two")
+    answer(one, "safe")
+    claimed(one)
+    assert (open_count(one), open_count(two)) == (2, 3)
+    claimed(person("three"))
+    assert open_count(one) == 2

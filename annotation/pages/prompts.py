@@ -1,0 +1,215 @@
+"""Prompts as the list and the page of one prompt show them."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from annotation.forms import PromptFilter
+from annotation.models import Category, Corpus, IntentLabel, MapEntry, Prompt, PromptIntent
+from annotation.pages.labels import DROP, category_of
+from annotation.selectors import map_newest_published
+from annotation.text import clean
+
+PERPLEXITY, RESPONSE, INSTRUCTION = "perplexity", "response_safety", "instruction_safety"  # kinds of scores
+Context = dict[str, Any]  # Any: a template's context
+
+
+@dataclass(frozen=True, slots=True)
+class LabelShown:
+    """A label of a prompt with what the published map says about it."""
+
+    id: int
+    name: str
+    category: Category | str | None
+
+
+@dataclass(slots=True)
+class Scores:
+    """The newest scores of one prompt; `responses` has the safety of each response, 0..1, higher is safer."""
+
+    nats: float | None = None
+    instruction_safety: float | None = None
+    responses: dict[int, float] = field(default_factory=dict)
+    gaps: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def perplexity(self) -> float | None:
+        """exp of the stored mean negative log-likelihood; a text that no model can read has none."""
+        return math.exp(self.nats) if self.nats is not None and self.nats < 500 else None
+
+    @property
+    def response_safety(self) -> float | None:
+        return max(self.responses.values(), default=None)
+
+    @property
+    def order_gap(self) -> float | None:
+        """How far the scores of the safest response lie apart over the places it stood in."""
+        best = max(self.responses, key=lambda pk: self.responses[pk], default=None)
+        return self.gaps.get(best) if best is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class PromptShown:
+    """One prompt as the templates read it."""
+
+    id: int
+    text: str
+    lang: str
+    categories: list[Category]
+    labels: list[str]
+    corpus: str
+    state: str
+    perplexity: float | None
+    response_safety: float | None
+    instruction_safety: float | None
+    order_gap: float | None
+
+
+def prompts_filtered(rows: QuerySet[Prompt], filters: PromptFilter) -> QuerySet[Prompt]:
+    """The prompts that fit: those of a category carry a label that the newest published map puts into it."""
+    kept = filters.kept
+    if kept["corpus"]:
+        rows = rows.filter(corpus=kept["corpus"])
+    if kept["state"]:
+        rows = rows.filter(state=kept["state"])
+    if kept["q"]:
+        rows = rows.filter(text__contains=kept["q"])
+    if kept["category"]:
+        entries = MapEntry.objects.filter(merge_map=map_newest_published(), category__code=kept["category"])
+        links = PromptIntent.objects.filter(prompt=OuterRef("pk"), label__in=entries.values("label"))
+        rows = rows.filter(Exists(links))
+    return rows
+
+
+def prompts_shown(rows: Sequence[Prompt]) -> list[PromptShown]:
+    """Rows of the list, in five queries however many they are. Each row must hold its corpus."""
+    ids = [row.pk for row in rows]
+    labels, scores = labels_of(ids), scores_of(ids)
+    return [prompt_shown(row, labels[row.pk], scores[row.pk]) for row in rows]
+
+
+def prompt_shown(row: Prompt, labels: Sequence[LabelShown], scores: Scores) -> PromptShown:
+    found = {one.category.code: one.category for one in labels if isinstance(one.category, Category)}
+    return PromptShown(
+        id=row.pk,
+        text=clean(row.text),
+        lang=row.language,
+        categories=list(found.values()),
+        labels=[one.name for one in labels],
+        corpus=row.corpus.name,
+        state=row.get_state_display(),
+        perplexity=scores.perplexity,
+        response_safety=scores.response_safety,
+        instruction_safety=scores.instruction_safety,
+        order_gap=scores.order_gap,
+    )
+
+
+def labels_of(prompt_ids: Sequence[int]) -> Mapping[int, list[LabelShown]]:
+    """Prompt id → its labels, each once, in the order that the model named them."""
+    links = PromptIntent.objects.filter(prompt__in=prompt_ids).order_by("position", "id")
+    pairs = list(dict.fromkeys(links.values_list("prompt", "label")))
+    names = dict(IntentLabel.objects.filter(id__in={label for _, label in pairs}).values_list("id", "name"))
+    entries = MapEntry.objects.filter(merge_map=map_newest_published(), label__in=names)
+    target_of = {pk: DROP if dropped else code or "" for pk, code, dropped in _targets(entries)}
+    categories = {row.code: row for row in Category.objects.all()}
+    found: dict[int, list[LabelShown]] = defaultdict(list)
+    for prompt_id, label_id in pairs:
+        category = category_of(target_of.get(label_id, ""), categories)
+        found[prompt_id].append(LabelShown(label_id, names[label_id], category))
+    return found
+
+
+def _targets(entries: QuerySet[MapEntry]) -> QuerySet[MapEntry, tuple[int, str | None, bool]]:
+    return entries.values_list("label", "category__code", "dropped")
+
+
+def scores_of(prompt_ids: Sequence[int]) -> Mapping[int, Scores]:
+    """Prompt id → its scores. They hang on a prompt by the relation `scores`, which the app above declares."""
+    rows = Prompt.objects.filter(id__in=prompt_ids, scores__isnull=False).order_by("scores__id")
+    found: dict[int, Scores] = defaultdict(Scores)
+    for pk, kind, value, response_id, detail in rows.values_list(
+        "id", "scores__kind", "scores__value", "scores__response", "scores__detail"
+    ):
+        one = found[pk]
+        if kind == PERPLEXITY:
+            one.nats = value
+        elif kind == INSTRUCTION:
+            one.instruction_safety = value
+        elif kind == RESPONSE and response_id and value is not None:
+            one.responses[response_id] = value
+            given = (detail or {}).get("given") or [value]
+            one.gaps[response_id] = max(given) - min(given)
+    return found
+
+
+def prompt_context(row: Prompt) -> Context:
+    """The page of one prompt, which must hold its corpus."""
+    labels, scores = labels_of([row.pk])[row.pk], scores_of([row.pk])[row.pk]
+    responses = row.responses.select_related("run").order_by("id").annotate(reasoning=F("generation__text"))
+    return {
+        "prompt": prompt_shown(row, labels, scores),
+        "labels": labels,
+        "responses": [
+            {
+                "id": one.pk,
+                "kind": one.get_origin_display(),
+                "source": one.kind or (f"{one.run.stage} #{one.run.pk}" if one.run else ""),
+                "safety": scores.responses.get(one.pk),
+                "chosen": False,
+                "analysis": clean(one.reasoning) if one.reasoning else "",
+                "text": clean(one.text),
+            }
+            for one in responses
+        ],
+        "source": _source(row),
+        "lineage": _lineage(row),
+    }
+
+
+def _source(row: Prompt) -> list[Context]:
+    items = [
+        (_("Corpus"), row.corpus.name, reverse("annotation:corpus", args=[row.corpus_id])),
+        (_("Number in the source"), row.source_id, ""),
+        (_("Scenario"), row.scenario, ""),
+        (_("Kind of attack"), row.attack_type, ""),
+    ]
+    return [{"name": name, "value": value, "url": url} for name, value, url in items if value]
+
+
+def _lineage(row: Prompt) -> list[Context]:
+    """From where the prompt came to what became of it."""
+    steps = []
+    if row.run:
+        steps.append(_step(row.get_origin_display(), row.run))
+    for parent in Prompt.objects.filter(id__in=row.parents).order_by("id"):
+        url = reverse("annotation:prompt", args=[parent.pk])
+        steps.append({"name": _("Made from"), "text": clean(parent.text)[:80], "url": url, "when": None})
+    first = row.intents.select_related("run").order_by("id").first()
+    if first:
+        steps.append(_step(_("Labelled"), first.run))
+    if row.state_run:
+        steps.append(_step(row.get_state_display(), row.state_run))
+    if row.twin_id:
+        text = _("prompt %(id)s, similarity %(similarity).2f") % {"id": row.twin_id, "similarity": row.similarity or 0}
+        url = reverse("annotation:prompt", args=[row.twin_id])
+        steps.append({"name": _("Repeats"), "text": text, "url": url, "when": None})
+    return steps
+
+
+def _step(name: str, run: Any) -> Context:
+    url = reverse("runs:detail", args=[run.pk])
+    return {"name": name, "text": str(run), "url": url, "when": run.finished or run.started}
+
+
+def corpus_choices() -> list[dict[str, str]]:
+    rows = Corpus.objects.order_by("name").values_list("id", "name")
+    return [{"value": str(pk), "label": name} for pk, name in rows]

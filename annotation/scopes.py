@@ -1,0 +1,21 @@
+"""Which rows of this app exist for whom: answers stay blind until their item is resolved."""
+
+from __future__ import annotations
+
+from django.db.models import Q, QuerySet
+
+from annotation.models import Judgement, ReviewItem, Seat
+from madsafe_web.core.access import scope
+from madsafe_web.core.models import User
+
+
+@scope(Seat)
+def seats(user: User, rows: QuerySet[Seat]) -> QuerySet[Seat]:
+    """A person's own seats and those that nobody holds."""
+    return rows.filter(Q(holder=user) | Q(holder=None))
+
+
+@scope(Judgement)
+def judgements(user: User, rows: QuerySet[Judgement]) -> QuerySet[Judgement]:
+    """A person's own answers, and everybody's once the item is resolved."""
+    return rows.filter(Q(person=user) | Q(seat__item__state=ReviewItem.State.RESOLVED))

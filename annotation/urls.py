@@ -1,0 +1,23 @@
+from django.urls import path
+
+from annotation.views import corpora, distributions, merge, prompts, review
+
+app_name = "annotation"
+urlpatterns = [
+    path("corpora/", corpora.corpora, name="corpora"),
+    path("corpora/<int:pk>/", corpora.corpus, name="corpus"),
+    path("prompts/", prompts.prompts, name="prompts"),
+    path("prompts/<int:pk>/", prompts.prompt, name="prompt"),
+    path("distributions/", distributions.distributions, name="distributions"),
+    path("labels/", merge.merge, name="merge"),
+    path("labels/<int:pk>/", merge.label, name="label"),
+    path("labels/assign/", merge.label_assign, name="label-assign"),
+    path("labels/undo/", merge.label_undo, name="label-undo"),
+    path("labels/redo/", merge.label_redo, name="label-redo"),
+    path("labels/publish/", merge.map_publish, name="map-publish"),
+    path("labels/finish/", merge.finish, name="merge-finish"),
+    path("review/", review.review, name="review"),
+    path("review/answer/", review.review_answer, name="review-answer"),
+    path("review/skip/", review.review_skip, name="review-skip"),
+    path("review/undo/", review.review_undo, name="review-undo"),
+]
