@@ -20,6 +20,7 @@ from django.views.decorators.http import require_GET
 
 from annotation.models import DecidedBy, LabelOperation, MapEntry, MergeMap, Prompt, ReviewItem
 from evaluation import selectors
+from evaluation.pages import TITLES
 from evaluation.reviewing import KIND
 from madsafe_web.core.access import can, needs, scoped
 from madsafe_web.core.context import review_count
@@ -308,7 +309,7 @@ def last_results() -> list[Score]:
 def scores(run: Run) -> list[Score]:
     """Benchmarks for which both models have a score."""
     return [
-        Score(result.benchmark, 100 * result.total.base.score, 100 * result.total.tuned.score)
+        Score(TITLES[result.benchmark], 100 * result.total.base.score, 100 * result.total.tuned.score)
         for result in selectors.results(run)
         if result.total.base.score is not None and result.total.tuned.score is not None
     ]

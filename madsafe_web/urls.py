@@ -1,3 +1,19 @@
-from django.urls import URLPattern, URLResolver
+"""All addresses. Every page but the sign-in asks for a signed-in user (LoginRequiredMiddleware)."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from evaluation.overview import overview
+from madsafe_web.core import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", overview, name="overview"),
+    path("accounts/", include("madsafe_web.core.accounts_urls")),
+    path("runs/", include("madsafe_web.core.runs.urls")),
+    path("", include("annotation.urls")),
+    path("", include("pipeline.urls")),
+    path("results/", include("evaluation.urls")),
+    path("set-theme/", views.set_theme, name="set-theme"),
+    path("set-language/", views.set_language, name="set-language"),
+]
+
+handler500 = "madsafe_web.core.errors.server_error"
