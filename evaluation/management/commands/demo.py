@@ -76,7 +76,7 @@ def accounts() -> list[tuple[str, str, str]]:
 
 def new_password(user: User) -> str:
     """Give the user a random password."""
-    password = secrets.token_urlsafe(12)
+    password = secrets.token_hex(8)
     user.set_password(password)
     user.save(update_fields=["password"])
     return password
