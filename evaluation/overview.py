@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_GET
 
 from annotation.models import DecidedBy, LabelOperation, MapEntry, MergeMap, Prompt, ReviewItem
@@ -208,7 +208,7 @@ def next_step(steps: list[StepState], sums: dict[int, dict[str, int]], user: Use
             return run_next(step, run, action, sums)
     if step.state == "stale":
         text = _("Something before this step changed after it was done: its result rests on older data.")
-        return Next(step.number, str(step.name), text, _("Open"), step.url)
+        return Next(step.number, str(step.name), text, pgettext("button", "Open"), step.url)
     return todo_next(step, user)
 
 
@@ -230,7 +230,7 @@ def todo_next(step: StepState, user: User) -> Next:
     if not can(user, right):
         return Next(step.number, title, f"{text} {_('A lead does this.')}", _("See the runs"), reverse("runs:list"))
     if stage in pages:
-        return Next(step.number, title, text, _("Open"), reverse(pages[stage]))
+        return Next(step.number, title, text, pgettext("button", "Open"), reverse(pages[stage]))
     draft = scoped(user, Run).filter(stage=stage, state=Run.State.DRAFT).order_by("-id").first()
     if draft:
         return Next(step.number, run_name(draft), text, _("Start"), reverse("runs:resume", args=[draft.pk]), post=True)
@@ -270,11 +270,16 @@ def running(user: User) -> list[Running]:
 
 
 def activity(user: User) -> list[Event]:
-    """The newest things that people and commands did, in two queries."""
+    """The newest things that people and commands did, in two queries.
+
+    Of decisions about labels only those of people: a rule makes thousands at once, and its run tells of them.
+    """
     audits = scoped(user, AuditEvent).order_by("-id")[:FEED]
     events = [Event(one.actor_name, audit_text(one), one.at) for one in audits]
-    steps = scoped(user, LabelOperation).select_related("label", "actor").order_by("-id")[:FEED]
-    events += [Event(one.actor.username if one.actor else _("rule"), step_text(one), one.created) for one in steps]
+    decided = scoped(user, LabelOperation).filter(actor__isnull=False).select_related("label", "actor")
+    events += [
+        Event(one.actor.username, step_text(one), one.created) for one in decided.order_by("-id")[:FEED] if one.actor
+    ]
     return sorted(events, key=lambda event: event.when, reverse=True)[:FEED]
 
 

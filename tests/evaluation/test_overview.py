@@ -194,6 +194,11 @@ def test_what_people_and_commands_did_is_told_newest_first(lead: Person, annotat
     ]
 
 
+def test_the_many_decisions_of_a_rule_are_not_told_one_by_one(lead: Person) -> None:
+    make_map({make_label("fraud", make_prompts(1)): "CIA"})
+    assert LabelOperation.objects.count() == 1 and seen(lead)["activity"] == []
+
+
 def test_a_deed_without_words_of_its_own_is_told_as_it_is_stored(lead: Person) -> None:
     service.audit(None, "corpus.import", "corpus 1")
     assert seen(lead)["activity"][0].text == "corpus.import corpus 1"
