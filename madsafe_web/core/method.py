@@ -10,6 +10,7 @@ from django.db.models import Max
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from madsafe_web.core.models import Run
 
@@ -22,7 +23,7 @@ BROKEN = (S.FAILED, S.LOST, S.OVER_BUDGET)
 # stage: name, purpose
 STAGES: dict[str, tuple[Text, Text]] = {
     "import": (_("Import"), _("Reads files of prompts and responses into corpora.")),
-    "label": (_("Label"), _("Gives every prompt one to three intent labels.")),
+    "label": (pgettext_lazy("step", "Label"), _("Gives every prompt one to three intent labels.")),
     "suggest": (_("Suggest categories"), _("Proposes a category for every label.")),
     "merge": (_("Merge labels"), _("Puts the labels into the 14 categories.")),
     "publish": (_("Publish the map"), _("Fixes the map from labels to categories as a version.")),
@@ -55,7 +56,7 @@ class Step:
 
 STEPS = (
     Step(1, _("Import"), ("import",), "annotation:corpora"),
-    Step(2, _("Label"), ("label",)),
+    Step(2, pgettext_lazy("step", "Label"), ("label",)),
     Step(3, _("Merge"), ("suggest", "merge", "publish"), "annotation:merge"),
     Step(4, _("Clean"), ("deduplicate", "reject")),
     Step(5, _("Augment"), ("augment_keyword", "augment_related")),
