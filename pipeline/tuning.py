@@ -6,6 +6,7 @@ watching, or starts it again from its last checkpoint when it was killed.
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Literal
@@ -166,12 +167,16 @@ def watch(job: Job, folder: Path) -> None:
 
 
 def store_points(job: Job, training: TrainingRun, folder: Path) -> None:
-    """Take over new points of the loss curve together with the place in the log they were read up to."""
+    """Take over new points of the loss curve together with the place in the log they were read up to.
+
+    Raises StageError, with the process stopped, when the loss is no longer a number: it never becomes one again.
+    """
     points, offset = log_reader.read(folder / "output" / "trainer_log.jsonl", training.log_offset)
     with job.commit():
         rows = [
             LossPoint(training=training, step=one.step, total=one.total, loss=one.loss, lr=one.lr, epoch=one.epoch)
             for one in points
+            if math.isfinite(one.loss)
         ]
         LossPoint.objects.bulk_create(
             rows,
@@ -181,6 +186,13 @@ def store_points(job: Job, training: TrainingRun, folder: Path) -> None:
         )
         TrainingRun.objects.filter(pk=training.pk).update(log_offset=offset, heartbeat=Now())
     training.log_offset = offset
+    broken = next((one.step for one in points if not math.isfinite(one.loss)), None)
+    if broken:
+        process.stop(folder)
+        raise StageError(
+            f"The loss is no longer a number at step {broken}: the learning rate is too high or the precision too low. "
+            f"The process was stopped; what it wrote is kept in {training.folder}. Launch a new training."
+        )
 
 
 def complete(job: Job, training: TrainingRun, folder: Path, samples: int) -> None:
