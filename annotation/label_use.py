@@ -73,12 +73,17 @@ def combine(links: Iterable[tuple[int, int]]) -> LabelUse:
 
 def label_use() -> LabelUse:
     """How labels are used now: one query, and once more whenever links were added."""
+    return _at(links_state())
+
+
+def links_state() -> tuple[int | None, int]:
+    """Newest id and number of the links: as long as both stay, nothing was added or taken away."""
     state = PromptIntent.objects.aggregate(newest=Max("id"), number=Count("id"))
-    return _at(state["newest"], state["number"])
+    return state["newest"], state["number"]
 
 
 @lru_cache(maxsize=1)
-def _at(newest: int | None, number: int) -> LabelUse:
+def _at(state: tuple[int | None, int]) -> LabelUse:
     links = PromptIntent.objects.order_by("prompt").values_list("prompt", "label")
     return combine(links.iterator(SCANNED))
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from annotation.label_use import forget
+from annotation import label_use, spread
 from madsafe_web.core.models import User
 from tests.factories import Person, make_user, sign_in
 
 
 @pytest.fixture(autouse=True)
-def fresh_label_use() -> None:
+def nothing_kept() -> None:
     """Rows of a test come again under the ids of those before it, where an installation only adds."""
-    forget()
+    label_use.forget()
+    spread.forget()
 
 
 @pytest.fixture

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from annotation.models import Category, Corpus, Prompt, PromptIntent
+from annotation.models import Category, Corpus, IntentLabel, MergeMap
 from annotation.selectors import map_newest_published
+from annotation.spread import Spread, spread
 from madsafe_web.core.charts.figures import category_bars, scenario_distribution, top_labels
 from madsafe_web.core.charts.parts import Chart, Table
 
 TOP = 20
+MOST_ROWS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,8 @@ class Drawn:
 
     @property
     def table(self) -> Table:
-        return self.chart.table
+        """The first rows: a corpus may have thousands of labels. The CSV has them all."""
+        return Table(self.chart.table.columns, self.chart.table.rows[:MOST_ROWS])
 
     @property
     def csv_url(self) -> str:
@@ -45,45 +46,30 @@ class Drawn:
 
 
 def figures() -> list[Drawn]:
-    """Every figure that there is data for, in four queries."""
-    names = dict(Corpus.objects.filter(role=Corpus.Role.ALIGNMENT).order_by("name").values_list("id", "name"))
-    return [*_each(names, _scenarios(), _scenario_figure), *_each(names, _labels(), _label_figure), *_coverage()]
+    """Every figure that there is data for."""
+    corpora = dict(Corpus.objects.filter(role=Corpus.Role.ALIGNMENT).order_by("name").values_list("id", "name"))
+    published = map_newest_published()
+    found = spread(published)
+    names = dict(IntentLabel.objects.values_list("id", "name"))
+    scenarios = [
+        _scenario_figure(pk, name, found.scenarios[pk]) for pk, name in corpora.items() if pk in found.scenarios
+    ]
+    labels = [
+        _label_figure(pk, name, {names[label]: n for label, n in found.labels[pk].items()})
+        for pk, name in corpora.items()
+        if pk in found.labels
+    ]
+    return [*scenarios, *labels, *([_coverage(published, found)] if published else [])]
 
 
-Counts = dict[str, int]
-
-
-def _each(names: dict[int, str], counts: dict[int, Counts], draw: Callable[[int, str, Counts], Drawn]) -> list[Drawn]:
-    return [draw(pk, name, counts[pk]) for pk, name in names.items() if pk in counts]
-
-
-def _scenarios() -> dict[int, Counts]:
-    """Corpus id → scenario → number of prompts, as imported."""
-    rows = Prompt.objects.filter(corpus__role=Corpus.Role.ALIGNMENT).exclude(scenario="").order_by()
-    found: dict[int, Counts] = defaultdict(dict)
-    for corpus_id, scenario, n in rows.values_list("corpus", "scenario").annotate(n=Count("id")):
-        found[corpus_id][scenario] = n
-    return found
-
-
-def _labels() -> dict[int, Counts]:
-    """Corpus id → raw label → number of prompts."""
-    rows = PromptIntent.objects.filter(prompt__corpus__role=Corpus.Role.ALIGNMENT).order_by()
-    found: dict[int, Counts] = defaultdict(dict)
-    counted = rows.values_list("prompt__corpus", "label__name").annotate(n=Count("prompt", distinct=True))
-    for corpus_id, name, n in counted:
-        found[corpus_id][name] = n
-    return found
-
-
-def _scenario_figure(pk: int, name: str, counts: Counts) -> Drawn:
+def _scenario_figure(pk: int, name: str, counts: Mapping[str, int]) -> Drawn:
     chart = scenario_distribution({name: counts}, axis=_("Prompts"), columns=(_("Corpus"), _("Scenario"), _("Prompts")))
     title = _("Scenarios of %(corpus)s") % {"corpus": name}
     alt = _("Bars: number of prompts of %(corpus)s in each scenario.") % {"corpus": name}
     return Drawn(f"fig-scenarios-{pk}", title, _("as in the source"), alt, chart)
 
 
-def _label_figure(pk: int, name: str, counts: Counts) -> Drawn:
+def _label_figure(pk: int, name: str, counts: Mapping[str, int]) -> Drawn:
     chart = top_labels(counts, top=TOP, axis=_("Prompts"), columns=(_("Label"), _("Prompts")))
     title = _("Most frequent labels of %(corpus)s") % {"corpus": name}
     alt = _("Bars: number of prompts of %(corpus)s with each of its most frequent labels.") % {"corpus": name}
@@ -91,24 +77,13 @@ def _label_figure(pk: int, name: str, counts: Counts) -> Drawn:
     return Drawn(f"fig-labels-{pk}", title, note, alt, chart)
 
 
-def _coverage() -> list[Drawn]:
-    """Prompts in use by category of the newest published map; one counts in each of its categories."""
-    published = map_newest_published()
-    if published is None:
-        return []
-    code = "label__entries__category__code"
-    links = PromptIntent.objects.filter(
-        prompt__state=Prompt.State.ACTIVE,
-        prompt__corpus__role=Corpus.Role.ALIGNMENT,
-        label__entries__merge_map=published,
-        label__entries__category__isnull=False,
-    )
-    counted = dict(links.order_by().values_list(code).annotate(n=Count("prompt", distinct=True)))
+def _coverage(published: MergeMap, found: Spread) -> Drawn:
+    """Prompts in use by category; one counts in each of its categories."""
     categories = list(Category.objects.all())
-    values = {row.code: counted.get(row.code, 0) for row in categories}
+    values = {row.code: found.categories.get(row.code, 0) for row in categories}
     names = {row.code: row.name for row in categories}
     columns = (_("Category"), _("Prompts"))
     chart = category_bars(values, names, axis=_("Prompts"), columns=columns)
     note = _("prompts in use, by map v%(version)s") % {"version": published.version}
     alt = _("Bars: number of prompts in use in each of the 14 categories.")
-    return [Drawn("fig-categories", _("Coverage of the categories"), note, alt, chart)]
+    return Drawn("fig-categories", _("Coverage of the categories"), note, alt, chart)

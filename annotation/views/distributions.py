@@ -19,7 +19,7 @@ def distributions(request: HttpRequest) -> HttpResponse:
         return render(request, "annotation/distributions.html", {"figures": drawn})
     for figure in drawn:
         if figure.id == wanted:
-            response = HttpResponse(figure.table.to_csv(), content_type="text/csv; charset=utf-8")
+            response = HttpResponse(figure.chart.table.to_csv(), content_type="text/csv; charset=utf-8")
             response["Content-Disposition"] = f'attachment; filename="{figure.id}.csv"'
             return response
     raise Http404
