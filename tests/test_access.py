@@ -1,0 +1,161 @@
+"""Every address as every role: the statuses of tests/roles.py, headers, forged forms, and reading that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from madsafe_web.core.models import User
+from pipeline.models import AlignmentSet
+from tests.evaluation.test_results import evaluated
+from tests.factories import make_corpus, make_label, make_prompts, make_queue, make_run, make_user
+from tests.pipeline.sets import made_set, training_run
+from tests.roles import GET, POST, ROLES
+
+NAMES = sorted({*GET, *POST})
+UNKNOWN = 987_654_321
+World = dict[str, list[object]]
+each_address = pytest.mark.parametrize("name", NAMES)
+
+
+def addresses(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, URLPattern]]:
+    """Every pattern under the resolver with its full name; a pattern without one raises."""
+    for entry in resolver.url_patterns:
+        if isinstance(entry, URLResolver):
+            yield from addresses(entry, f"{prefix}{entry.namespace}:" if entry.namespace else prefix)
+        else:
+            assert entry.name, f"{entry.pattern} has no name"
+            yield f"{prefix}{entry.name}", entry
+
+
+@pytest.fixture
+def world(db: None, settings: Any, tmp_path: Path) -> World:
+    """One object for each kind of address; the arguments of every address that takes some."""
+    prompts = make_prompts(2, make_corpus("Some corpus"))
+    run = make_run("label")
+    label = make_label("a label", prompts, run)
+    make_queue(1)
+    settings.VAR_DIR = tmp_path
+    made = made_set()
+    (tmp_path / "set.md").write_text("a card", encoding="utf-8")
+    AlignmentSet.objects.filter(pk=made.pk).update(file="set.jsonl")
+    training = training_run("done", made, points=2)
+    evaluated("safetybench", [("OFF", True, False)])
+    for role in ROLES[1:]:
+        make_user(role, role)
+    ids = {"runs": run.pk, "corpus": prompts[0].corpus_id, "prompt": prompts[0].pk, "label": label.pk}
+    of_run = {f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")}
+    of_training = {f"pipeline:{name}": [training.pk] for name in ("training", "training-progress", "training-stop")}
+    of_annotation = {f"annotation:{kind}": [ids[kind]] for kind in ("corpus", "prompt", "label")}
+    of_set = {"pipeline:set": [made.pk], "pipeline:set-file": [made.pk, "card"]}
+    return {**of_run, **of_training, **of_annotation, **of_set, "evaluation:results-csv": ["safetybench"]}
+
+
+def browser(role: str, **values: bool) -> Client:
+    """A new browser in which the person of this role is signed in."""
+    client = Client(raise_request_exception=True, **values)
+    if role != "anonymous":
+        client.force_login(User.objects.get(username=role))
+    return client
+
+
+def ask(role: str, method: str, name: str, world: World) -> HttpResponse:
+    address = reverse(name, args=world.get(name, []))
+    response = browser(role).get(address) if method == "GET" else browser(role).post(address)
+    b"".join(response.streaming_content) if response.streaming else response.content
+    return response
+
+
+def row_counts() -> dict[str, int]:
+    kept = (model for model in apps.get_models() if model is not Session)
+    return {model._meta.label: model._default_manager.count() for model in kept}
+
+
+def test_the_table_has_every_address_and_no_other() -> None:
+    found = {name for name, _ in addresses(get_resolver())}
+    assert found == set(GET)
+    assert found == set(POST)
+
+
+def test_every_address_with_arguments_has_an_object(world: World) -> None:
+    assert {name for name, entry in addresses(get_resolver()) if entry.pattern.converters} == set(world)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@each_address
+def test_every_role_gets_what_the_table_says(name: str, method: str, world: World) -> None:
+    found = {role: ask(role, method, name, world).status_code for role in ROLES}
+    assert found == (GET if method == "GET" else POST)[name]
+
+
+@each_address
+def test_who_is_not_signed_in_is_sent_to_the_sign_in(name: str, world: World) -> None:
+    for method, table in (("GET", GET), ("POST", POST)):
+        if table[name]["anonymous"] != 302 or name.startswith("set-"):
+            continue
+        assert ask("anonymous", method, name, world).headers["Location"].startswith(reverse("accounts:login"))
+
+
+@each_address
+def test_reading_writes_nothing(name: str, world: World) -> None:
+    before = row_counts()
+    for role in ROLES:
+        ask(role, "GET", name, world)
+    assert row_counts() == before
+
+
+@each_address
+def test_a_form_without_the_token_is_refused(name: str, world: World) -> None:
+    address = reverse(name, args=world.get(name, []))
+    before = row_counts()
+    for role in ROLES:
+        response = browser(role, enforce_csrf_checks=True).post(address)
+        assert response.status_code == 403
+        assert_headers(response)
+    assert row_counts() == before
+
+
+@each_address
+def test_no_answer_is_cached_or_without_the_content_policy(name: str, world: World) -> None:
+    for method in ("GET", "POST"):
+        for role in ROLES:
+            assert_headers(ask(role, method, name, world))
+
+
+def assert_headers(response: HttpResponse) -> None:
+    assert "no-store" in response.headers["Cache-Control"]
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in f"{policy};"
+    assert "unsafe" not in policy
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Frame-Options"] == "DENY"
+
+
+@each_address
+def test_an_unknown_object_is_not_found(name: str, world: World) -> None:
+    if name not in world:
+        return
+    arguments = [UNKNOWN if isinstance(one, int) else "nosuch" for one in world[name]]
+    address = reverse(name, args=arguments)
+    for table, method in ((GET, "get"), (POST, "post")):
+        if table[name]["lead"] in (403, 405):
+            continue
+        response = getattr(browser("lead"), method)(address)
+        assert response.status_code == 404
+        assert_headers(response)
+
+
+def test_an_address_that_does_not_exist_is_not_found(world: World) -> None:
+    for role in ROLES:
+        response = browser(role).get("/nosuch/")
+        assert response.status_code == 404
+        assert_headers(response)
