@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, QuerySet, Subquery
 
 from annotation.models import (
     Corpus,
@@ -132,6 +132,13 @@ def label_counts() -> dict[int, int]:
     """Label id → number of prompts that carry it."""
     rows = PromptIntent.objects.values("label").annotate(n=Count("prompt", distinct=True))
     return dict(rows.values_list("label", "n"))
+
+
+def labels_undecided() -> int:
+    """Labels without a decision in the newest map, those that it does not know yet among them."""
+    newest = MergeMap.objects.order_by("-version").values("pk")[:1]
+    decided = MapEntry.objects.filter(merge_map=Subquery(newest)).exclude(decided_by="").count()
+    return IntentLabel.objects.filter(intents__isnull=False).distinct().count() - decided
 
 
 def suggestions_newest() -> dict[int, LabelSuggestion]:

@@ -15,10 +15,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 from django.views.decorators.http import require_GET
 
-from annotation.models import DecidedBy, LabelOperation, MapEntry, MergeMap, Prompt, ReviewItem
+from annotation.models import LabelOperation, Prompt, ReviewItem
+from annotation.selectors import labels_undecided
 from evaluation import selectors
 from evaluation.pages import TITLES
 from evaluation.reviewing import KIND
@@ -146,11 +147,12 @@ def overview(request: HttpRequest) -> HttpResponse:
     newest = newest_runs()
     steps = step_states(newest)
     sums = sums_of(newest.values())
+    undecided = labels_undecided()
     context: dict[str, Any] = {
-        "next_step": next_step(steps, sums, user),
+        "next_step": next_step(steps, sums, user, undecided),
         "steps": [step_line(step, sums) for step in steps],
         "chain_summary": chain_summary(steps),
-        "waiting": waiting(user),
+        "waiting": waiting(user, undecided),
         "running": running(user),
         "activity": activity(user),
         "last_results": last_results(),
@@ -196,12 +198,12 @@ def chain_summary(steps: list[StepState]) -> str:
 # --- the next step ---
 
 
-def next_step(steps: list[StepState], sums: dict[int, dict[str, int]], user: User) -> Next | None:
-    """What to do about the first step that is not done; None when all are."""
+def next_step(steps: list[StepState], sums: dict[int, dict[str, int]], user: User, undecided: int) -> Next:
+    """What to do about the first step that is not done; when all are, what people can still add."""
     step = next((one for one in steps if one.state not in ("done", "stale")), None)
     step = step or next((one for one in steps if one.state == "stale"), None)
     if step is None:
-        return None
+        return people_next(user, undecided)
     for states, action in ((WORKING, _("Watch it")), (BROKEN, _("See what happened")), (WAITING, _("Go on"))):
         run = next((one for one in step.runs if one.state in states), None)
         if run:
@@ -210,6 +212,23 @@ def next_step(steps: list[StepState], sums: dict[int, dict[str, int]], user: Use
         text = _("Something before this step changed after it was done: its result rests on older data.")
         return Next(step.number, str(step.name), text, pgettext("button", "Open"), step.url)
     return todo_next(step, user)
+
+
+def people_next(user: User, labels: int) -> Next:
+    """Every step is done: open verdicts first, since they hold the result back, then labels, then the results."""
+    reviews = selectors.open_reviews()
+    if reviews:
+        title = ngettext("%(n)s verdict is still open", "%(n)s verdicts are still open", reviews) % {"n": reviews}
+        text = _("The results show bounds instead of a last word until reviewers have settled them.")
+        mine = can(user, "review")
+        url = reverse("annotation:review" if mine else "evaluation:results")
+        return Next(10, title, text, _("Judge them") if mine else _("See the results"), url)
+    if labels:
+        title = ngettext("%(n)s label has no category", "%(n)s labels have no category", labels) % {"n": labels}
+        text = _("Prompts that carry only such labels are in no category. Decide them and publish the next map.")
+        return Next(3, title, text, _("Merge labels"), reverse("annotation:merge"))
+    text = _("Compare the base model with the tuned one, or go round again for the weakest category.")
+    return Next(10, _("All steps are done"), text, _("See the results"), reverse("evaluation:results"))
 
 
 def run_next(step: StepState, run: Run, action: str, sums: dict[int, dict[str, int]]) -> Next:
@@ -241,15 +260,14 @@ def todo_next(step: StepState, user: User) -> Next:
 # --- the boxes ---
 
 
-def waiting(user: User) -> list[Waiting]:
+def waiting(user: User, undecided: int) -> list[Waiting]:
     """What only people with this user's role can go on with; things of which there are none are left out."""
     found = []
     if can(user, "review"):
         text = _("uncertain answers to judge")
         found.append(Waiting(_("Review"), reverse("annotation:review"), review_count(user), text))
     if can(user, "merge"):
-        undecided = MapEntry.objects.filter(merge_map__state=MergeMap.State.DRAFT, decided_by=DecidedBy.NOBODY)
-        found.append(Waiting(_("Labels"), reverse("annotation:merge"), undecided.count(), _("undecided labels")))
+        found.append(Waiting(_("Labels"), reverse("annotation:merge"), undecided, _("undecided labels")))
     if can(user, "run"):
         resting = scoped(user, Run).filter(state__in=(*BROKEN, *WAITING)).count()
         found.append(Waiting(_("Runs"), reverse("runs:list"), resting, _("failed, paused or waiting")))

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from annotation.models import LabelOperation
+from annotation.models import Corpus, IntentLabel, LabelOperation, Prompt, PromptIntent, ReviewItem
 from evaluation import overview
 from madsafe_web.core import method
 from madsafe_web.core.models import Chunk, Run
@@ -137,9 +137,27 @@ def test_the_step_before_training_is_the_launch_page(lead: Person) -> None:
     assert seen(lead)["next_step"].url == "/training/launch/"
 
 
-def test_when_all_is_done_there_is_no_next_step(lead: Person) -> None:
+def test_when_all_is_done_the_results_are_next(lead: Person) -> None:
     all_done()
-    assert seen(lead)["next_step"] is None
+    assert seen(lead)["next_step"].url == "/results/"
+
+
+def test_when_all_is_done_undecided_labels_come_before_the_results(lead: Person) -> None:
+    run = Run.objects.create(stage="label", state="done")
+    all_done()
+    home = Corpus.objects.create(name="c", format="x", role="alignment")
+    prompt = Prompt.objects.create(corpus=home, key=b"k", text="t", language="zh")
+    label = IntentLabel.objects.create(key="l", name="l", language="en")
+    PromptIntent.objects.create(prompt=prompt, label=label, run=run, position=0)
+    found = seen(lead)["next_step"]
+    assert (found.url, found.title) == ("/labels/", "1 label has no category")
+
+
+def test_when_all_is_done_a_reviewer_is_sent_to_the_open_verdicts(reviewer: Person) -> None:
+    all_done()
+    ReviewItem.objects.create(kind="new_safety", subject="1", prompt="p", response="r")
+    found = seen(reviewer)["next_step"]
+    assert (found.url, found.title) == ("/review/", "1 verdict is still open")
 
 
 def test_when_all_is_done_but_something_changed_since_the_first_stale_step_is_next(lead: Person) -> None:
@@ -237,5 +255,5 @@ def test_the_overview_costs_the_same_queries_whatever_happened(
     for _ in range(rounds):
         all_done()
         service.audit(lead.user, "run.start", "a run")
-    with django_assert_max_num_queries(17):
+    with django_assert_max_num_queries(19):
         lead.get("/")
