@@ -243,4 +243,4 @@ def open_count(user: User) -> int:
     """Number of items that this person could answer now, in one query: the badge in the frame of every page."""
     held = Q(state=Seat.State.LEASED, holder=user)
     seats = Seat.objects.filter(_free() | held).exclude(_elsewhere(user))
-    return seats.aggregate(n=Count("item", distinct=True))["n"]
+    return seats.values("item").distinct().count()

@@ -19,20 +19,15 @@ from annotation.pages.merge import conflict_about, merge_context, merge_state, p
 from annotation.selectors import map_draft, merge_waiting
 from annotation.services import Decision, StaleDecision
 from madsafe_web.core.access import needs, scoped
-from madsafe_web.core.models import User
+from madsafe_web.core.people import person
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.tasks import enqueue
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # needs() lets nobody else in
-    return request.user
 
 
 def _page(request: HttpRequest, filters: LabelFilter, status: int = 200, stale: str = "") -> HttpResponse:
     """The whole page; `stale` names a label that somebody else decided about."""
     conflict = conflict_about(stale) if stale else None
-    context = merge_context(_user(request), filters, conflict)
+    context = merge_context(person(request), filters, conflict)
     return render(request, "annotation/merge.html", context, status=status)
 
 
@@ -81,7 +76,7 @@ def label_assign(request: HttpRequest) -> HttpResponse:
     shown = get_object_or_404(scoped(request.user, IntentLabel), pk=values["label"])
     listed = merge_state().listed(_filters(values["query"]))
     try:
-        entries = labels_decide(user=_user(request), seen=values["seen"], decision=Decision(values["category"]))
+        entries = labels_decide(user=person(request), seen=values["seen"], decision=Decision(values["category"]))
     except StaleDecision as error:
         return _page(request, _filters(values["query"], shown.pk), 409, stale=str(error))
     except StageError as error:
@@ -102,7 +97,7 @@ def _told(target: str) -> str:
 def label_undo(request: HttpRequest) -> HttpResponse:
     draft = map_draft()
     try:
-        entry = services.label_undo(user=_user(request), merge_map=draft) if draft else None
+        entry = services.label_undo(user=person(request), merge_map=draft) if draft else None
     except (StaleDecision, StageError) as error:
         return _crossed(request, error)
     return _stepped(request, entry, _("There is nothing of yours to undo."))
@@ -113,7 +108,7 @@ def label_undo(request: HttpRequest) -> HttpResponse:
 def label_redo(request: HttpRequest) -> HttpResponse:
     draft = map_draft()
     try:
-        entry = services.label_redo(user=_user(request), merge_map=draft) if draft else None
+        entry = services.label_redo(user=person(request), merge_map=draft) if draft else None
     except (StaleDecision, StageError) as error:
         return _crossed(request, error)
     return _stepped(request, entry, _("There is nothing to redo."))
@@ -155,7 +150,7 @@ def map_publish(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("A merge run waits for people. Press “Finish merging” instead."))
         return _page(request, _filters(""), 409)
     try:
-        published = services.map_publish(draft, _user(request))
+        published = services.map_publish(draft, person(request))
     except StageError as error:
         messages.error(request, str(error))
         return _page(request, _filters(""), 409)
@@ -168,7 +163,7 @@ def map_publish(request: HttpRequest) -> HttpResponse:
 def finish(request: HttpRequest) -> HttpResponse:
     _draft(request)
     run = merge_waiting()
-    if run is None or not merge_finish(run, _user(request).username):
+    if run is None or not merge_finish(run, person(request).username):
         messages.error(request, _("No merge run waits any more."))
         return _page(request, _filters(""), 409)
     enqueue(run)

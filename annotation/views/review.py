@@ -15,16 +15,11 @@ from annotation.models import Judgement, Seat
 from annotation.pages.review import review_context
 from annotation.selectors import seat_taken_since
 from madsafe_web.core.access import needs, scoped
-from madsafe_web.core.models import User
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User)  # needs() lets nobody else in
-    return request.user
+from madsafe_web.core.people import person
 
 
 def _page(request: HttpRequest, status: int = 200, notice: str = "") -> HttpResponse:
-    return render(request, "annotation/review.html", review_context(_user(request), notice), status=status)
+    return render(request, "annotation/review.html", review_context(person(request), notice), status=status)
 
 
 @require_GET
@@ -44,7 +39,7 @@ def review_answer(request: HttpRequest) -> HttpResponse:
     if not _reachable(request, values["seat"], values["token"]):
         return _lost(request)
     try:
-        judgement = reviewing.seat_answer(_user(request), values["seat"], values["token"], values["answer"])
+        judgement = reviewing.seat_answer(person(request), values["seat"], values["token"], values["answer"])
     except reviewing.LeaseOver:
         return _lost(request)
     told = {"answer": Judgement.Answer(judgement.answer).label}
@@ -62,7 +57,7 @@ def review_skip(request: HttpRequest) -> HttpResponse:
     if not _reachable(request, values["seat"], values["token"]):
         return _lost(request)
     try:
-        reviewing.seat_skip(_user(request), values["seat"], values["token"])
+        reviewing.seat_skip(person(request), values["seat"], values["token"])
     except reviewing.LeaseOver:
         return _lost(request)
     return redirect("annotation:review")
@@ -71,7 +66,7 @@ def review_skip(request: HttpRequest) -> HttpResponse:
 @require_POST
 @needs("review")
 def review_undo(request: HttpRequest) -> HttpResponse:
-    if reviewing.review_undo(_user(request)) is None:
+    if reviewing.review_undo(person(request)) is None:
         messages.info(request, _("There is no answer of yours to take back."))
     return redirect("annotation:review")
 

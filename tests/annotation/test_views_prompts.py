@@ -67,7 +67,7 @@ def test_the_pages_only_look(annotator: Person, path: str) -> None:
     with CaptureQueriesContext(connection) as captured:
         annotator.get(path)
     assert not [q for q in captured.captured_queries if q["sql"].startswith(("INSERT", "UPDATE", "DELETE"))]
-    assert annotator.post(path).status_code == 405
+    assert annotator.post(path).status_code in (403, 405)
 
 
 @pytest.mark.parametrize("path", ["/prompts/99/", "/corpora/99/"])

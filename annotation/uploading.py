@@ -1,0 +1,105 @@
+"""A file sent by the browser on its way to a run of the stage `import`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models import Corpus
+from madsafe_web.core.models import Run, User
+from madsafe_web.core.registry import plugins
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.tasks import enqueue
+from madsafe_web.core.textio import sha256_file
+
+LARGEST_MIB = 2048
+PART = "upload"  # how the name of an unfinished file ends
+
+
+class UploadForm(forms.Form):
+    """One file with what is to be known about it; empty fields take what the format says."""
+
+    file = forms.FileField(label=_("File"), help_text=_("JSON, JSONL or CSV, also zipped."))
+    format = forms.ChoiceField(label=_("Format"))
+    name = forms.CharField(label=_("Name of the corpus"), max_length=120)
+    role = forms.ChoiceField(
+        label=_("Use"), required=False, choices=[("", _("as the format says")), *Corpus.Role.choices]
+    )
+    licence = forms.CharField(label=_("Licence"), max_length=80, required=False)
+    answers = forms.FileField(
+        label=_("Answers"), required=False, help_text=_("Only for benchmarks that keep them in a file of their own.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["format"]
+        assert isinstance(field, forms.ChoiceField)
+        importers = plugins("annotation.importers", "IMPORTER")
+        field.choices = [(name, importer.title) for name, importer in importers.items()]
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if Corpus.objects.filter(name=name).exists():
+            raise ValidationError(_("There is already a corpus of this name."))
+        return name
+
+    def clean_file(self) -> UploadedFile[bytes]:
+        return _not_too_large(self.cleaned_data["file"])
+
+    def clean_answers(self) -> UploadedFile[bytes] | None:
+        file = self.cleaned_data["answers"]
+        return _not_too_large(file) if file else None
+
+
+def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
+    if (file.size or 0) > LARGEST_MIB * 2**20:
+        text = _("The file is larger than %(most)s MiB. Put it on the server and import it with run_pipeline.")
+        raise ValidationError(text % {"most": LARGEST_MIB})
+    return file
+
+
+def corpus_import(*, user: User, values: dict[str, Any]) -> Run:
+    """Keep the file of a valid `UploadForm` and start its import. Raises OSError when it cannot be kept."""
+    answers = values["answers"]
+    declared = {
+        "path": keep(values["file"]),
+        "format": values["format"],
+        "name": values["name"],
+        "role": values["role"],
+        "licence": values["licence"],
+        "answers": keep(answers) if answers else "",
+    }
+    with transaction.atomic():
+        run = service.run_create(stage_name="import", values={"files": [declared]}, user=user)
+        service.audit(user, "corpus.import", values["name"], run=run.pk)
+        service.run_start(run)
+        enqueue(run)
+    return run
+
+
+def keep(file: UploadedFile[bytes]) -> str:
+    """Store a file under its hash; returns its path as the stage `import` takes it. The same file is stored once."""
+    folder = Path(settings.VAR_DIR) / "uploads"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^\w.-]+", "_", Path(file.name or "").name).lstrip(".")[-120:] or "file"
+    part = folder / f"{secrets.token_hex(8)}.{PART}"
+    try:
+        with part.open("wb") as out:
+            for piece in file.chunks():
+                out.write(piece)
+        kept = folder / sha256_file(part)[:16] / name
+        kept.parent.mkdir(exist_ok=True)
+        part.replace(kept)
+    finally:
+        part.unlink(missing_ok=True)
+    base = Path(settings.BASE_DIR)
+    return str(kept.relative_to(base) if kept.is_relative_to(base) else kept)

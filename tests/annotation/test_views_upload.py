@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from annotation.models import Corpus, Prompt
+from madsafe_web.core.models import AuditEvent, Run
+from madsafe_web.core.runs.worker import work_on
+from tests.factories import Person, make_corpus
+
+pytestmark = pytest.mark.django_db
+ROWS = [{"instruction": f"question {n}", "input": "", "output": "reply"} for n in range(3)]
+
+
+@pytest.fixture(autouse=True)
+def var(settings: Any, tmp_path: Path) -> Path:
+    settings.VAR_DIR = tmp_path
+    return tmp_path
+
+
+def send(person: Person, file_name: str = "rows.json", **values: Any) -> Any:
+    file = SimpleUploadedFile(file_name, json.dumps(ROWS).encode())
+    return person.post("/corpora/", {"file": file, "format": "alpaca", "name": "Sent", **values})
+
+
+def test_only_who_may_run_sees_the_form(lead: Person, annotator: Person) -> None:
+    assert lead.get("/corpora/").context["upload_form"] is not None
+    assert annotator.get("/corpora/").context["upload_form"] is None
+
+
+def test_only_who_may_run_imports(annotator: Person, reviewer: Person, admin: Person) -> None:
+    assert [send(person).status_code for person in (annotator, reviewer, admin)] == [403] * 3
+    assert not Run.objects.exists()
+
+
+def test_a_file_becomes_a_queued_import(lead: Person) -> None:
+    response = send(lead)
+    run = Run.objects.get()
+    assert response.url == f"/runs/{run.pk}/"
+    assert (run.stage, run.state, run.actor) == ("import", Run.State.QUEUED, lead.user)
+    assert AuditEvent.objects.get(verb="corpus.import").subject == "Sent"
+
+
+def test_the_import_brings_the_rows_of_the_file(lead: Person) -> None:
+    send(lead)
+    work_on(Run.objects.get().pk)
+    corpus = Corpus.objects.get()
+    assert (corpus.name, corpus.file_name, corpus.role) == ("Sent", "rows.json", "general")
+    assert Prompt.objects.filter(corpus=corpus).count() == 3
+
+
+def test_a_name_cannot_lead_out_of_the_folder(lead: Person, var: Path) -> None:
+    send(lead, "..%2f../.rows of mine.json")
+    path = Path(Run.objects.get().params["files"][0]["path"])
+    assert path.is_file() and path.is_relative_to(var / "uploads")
+    assert list((var / "uploads").glob("*.upload")) == []
+
+
+@pytest.mark.parametrize("wrong", [{"format": "none"}, {"name": ""}, {"name": "Taken"}, {"role": "x"}, {"file": ""}])
+def test_a_form_that_is_wrong_comes_back_and_imports_nothing(lead: Person, wrong: dict[str, str]) -> None:
+    make_corpus("Taken")
+    response = send(lead, **wrong)
+    assert response.status_code == 422
+    assert "field-error" in response.text
+    assert not Run.objects.exists()
