@@ -55,6 +55,9 @@ class AlignmentSet(models.Model):
     created = models.DateTimeField(auto_now_add=True)
     frozen = models.DateTimeField(null=True)
 
+    def __str__(self) -> str:
+        return self.name
+
 
 class AlignmentSample(models.Model):
     """One prompt with one response in a set, and the scores it was chosen by."""

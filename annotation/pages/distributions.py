@@ -17,6 +17,7 @@ from madsafe_web.core.charts.parts import Chart, Table
 
 TOP = 20
 MOST_ROWS = 100
+FEW_BARS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,12 @@ class Drawn:
     note: str
     alt: str
     chart: Chart
-    size: str = "bars"
     keys: tuple[object, ...] = ()
+
+    @property
+    def size(self) -> str:
+        """A few bars need less height."""
+        return "bars" if len(self.chart.table.rows) > FEW_BARS else "short"
 
     @property
     def spec(self) -> dict[str, Any]:

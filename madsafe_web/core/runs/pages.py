@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 from django.db.models import Count, Max, Sum
@@ -193,7 +194,16 @@ def params_sha(run: Run) -> str:
 
 
 def parameters(run: Run) -> list[Item]:
-    return [Item(name, str(value)) for name, value in run.params.items()]
+    return [Item(name, _value(value)) for name, value in run.params.items()]
+
+
+def _value(value: Any) -> str:
+    """A parameter as people read it: lists of words with commas, anything nested as JSON."""
+    if value is None or value in ("", [], {}):
+        return "–"
+    if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
+        return ", ".join(map(str, value))
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
 
 
 def chunks(run: Run) -> Chunks:
