@@ -6,7 +6,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MANAGE := $(BIN)/python manage.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test quick lint bench
+.PHONY: help setup demo run test quick lint messages bench
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lint: setup ## ruff, mypy, import-linter, missing migrations
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 	@$(MANAGE) makemigrations --check --dry-run
+
+messages: setup ## gather the texts for the Chinese catalogue and compile it
+	@$(BIN)/python scripts/messages.py
 
 bench: setup ## the performance scripts, ours and their baselines
 	@for file in tests/performance/[a-z]*.py; do $(BIN)/python -m tests.performance.$$(basename $$file .py) || exit $$?; done

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from annotation.models import DecidedBy, ReviewItem
 from evaluation.comparison import BASE, TUNED
@@ -60,7 +61,7 @@ def protocol(result: BenchmarkResult) -> list[Fact]:
         "choice": _("more probable name of a reply"),
         "judge": _("judged by a model, twice in two wordings"),
     }
-    facts = [Fact(_("Answers"), modes.get(settings.get("mode", ""), "–"))]
+    facts = [Fact(pgettext("result", "Answers"), modes.get(settings.get("mode", ""), "–"))]
     if judge := settings.get("judge"):
         facts.append(Fact(_("Judge"), judge))
     if sampling := settings.get("sampling"):

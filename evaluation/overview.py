@@ -65,6 +65,7 @@ VERBS: dict[str, Text] = {
     "run.resume": gettext_lazy("resumed %(subject)s"),
     "run.pause": gettext_lazy("asked to pause %(subject)s"),
     "run.cancel": gettext_lazy("cancelled %(subject)s"),
+    "corpus.import": gettext_lazy("imported the corpus %(subject)s"),
     "training.launch": gettext_lazy("launched the training %(subject)s"),
 }
 OPERATIONS: dict[str, Text] = {

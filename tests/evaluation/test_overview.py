@@ -218,8 +218,8 @@ def test_the_many_decisions_of_a_rule_are_not_told_one_by_one(lead: Person) -> N
 
 
 def test_a_deed_without_words_of_its_own_is_told_as_it_is_stored(lead: Person) -> None:
-    service.audit(None, "corpus.import", "corpus 1")
-    assert seen(lead)["activity"][0].text == "corpus.import corpus 1"
+    service.audit(None, "corpus.rename", "corpus 1")
+    assert seen(lead)["activity"][0].text == "corpus.rename corpus 1"
 
 
 @pytest.mark.parametrize(("target", "text"), [("DROP", "not used"), ("", "undecided"), ("CIA", "CIA")])
