@@ -17,6 +17,7 @@ from annotation.models import Category, Corpus, IntentLabel, MapEntry, Prompt, P
 from annotation.pages.labels import DROP, category_of
 from annotation.selectors import map_newest_published
 from annotation.text import clean
+from madsafe_web.core.llm.parse import cot_reply
 
 PERPLEXITY, RESPONSE, INSTRUCTION = "perplexity", "response_safety", "instruction_safety"  # kinds of scores
 Context = dict[str, Any]  # Any: a template's context
@@ -165,7 +166,7 @@ def prompt_context(row: Prompt) -> Context:
                 "source": one.kind or (f"{one.run.stage} #{one.run.pk}" if one.run else ""),
                 "safety": scores.responses.get(one.pk),
                 "chosen": False,
-                "analysis": clean(one.reasoning) if one.reasoning else "",
+                "analysis": _analysis(one.reasoning or ""),
                 "text": clean(one.text),
             }
             for one in responses
@@ -173,6 +174,12 @@ def prompt_context(row: Prompt) -> Context:
         "source": _source(row),
         "lineage": _lineage(row),
     }
+
+
+def _analysis(generated: str) -> str:
+    """What a regenerated response was reasoned from: the parts of the generation before the reply."""
+    parts = cot_reply(generated)
+    return clean(f"{parts.analysis}\n\n{parts.explanation}") if parts else ""
 
 
 def _source(row: Prompt) -> list[Context]:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from annotation.models import Corpus, Prompt, RejectedImport, Response
-from madsafe_web.core.models import Chunk, Run
+from madsafe_web.core.models import Chunk, Endpoint, Generation, Run
 from pipeline.models import Score
 from tests.factories import (
     Person,
@@ -164,6 +164,17 @@ def test_a_prompt_is_shown_with_its_responses_and_where_it_came_from(annotator: 
     assert f'href="/prompts/{parent.pk}/"' in response.text
     assert f"label={label.pk}" in response.text
     assert all(text in response.text for text in ("child text", "a reply", "s-7", "Origin"))
+
+
+def test_a_regenerated_response_shows_what_it_was_reasoned_from_once(annotator: Person) -> None:
+    run, endpoint = make_run("regenerate"), Endpoint.objects.create(name="rules", backend="rules")
+    text = "Analysis: it asks A.\nExplanation: because B.\nReply: the reply C"
+    generation = Generation.objects.create(call_key="k", run=run, endpoint=endpoint, model="m", text=text)
+    prompt = make_prompt()
+    make_response(prompt, "the reply C", origin="regenerated", run=run, generation=generation)
+    shown = annotator.get(f"/prompts/{prompt.pk}/").context["responses"][0]
+    assert (shown["kind"], shown["text"]) == ("Regenerated", "the reply C")
+    assert shown["analysis"] == "it asks A.\n\nbecause B."
 
 
 def test_a_duplicate_names_its_twin(annotator: Person) -> None:
