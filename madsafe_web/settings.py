@@ -169,7 +169,7 @@ SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
 
-CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://localhost")
 
 LOGGING = {
     "version": 1,

@@ -32,8 +32,11 @@ def enqueue(run: Run) -> None:
 
 
 def _ring(run_id: int) -> None:
+    # Named here and not left to Celery's current app, which is another one in the commands and in the web's threads.
+    from madsafe_web.celery import app
+
     try:
-        execute_run.delay(run_id)
+        app.send_task(execute_run.name, args=[run_id])
     except (BrokerError, OSError) as error:
         logger.warning("run %s stays queued, the broker cannot be reached: %s", run_id, error)
 

@@ -1,0 +1,129 @@
+"""Chains left to Celery workers: over each broker and each database, with a worker killed and with messages lost."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from madsafe_web.core.management.commands.serve import worker_command
+from tests.helpers.installation import (
+    Installation,
+    Running,
+    import_of,
+    installed,
+    postgres_database,
+    prompt_file,
+    wait_until,
+)
+
+pytestmark = pytest.mark.slow
+ROWS = 4000
+LEASE = {"MADSAFE_RUN_LEASE_S": "4", "MADSAFE_RUN_HEARTBEAT_S": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An installation with its broker, and how to lose the messages that wait there; `lose` gives their number."""
+
+    installation: Installation
+    lose: Callable[[], int]
+
+    def worker(self) -> Running:
+        return self.installation.start(*worker_command()[1:])
+
+    def command(self) -> Running:
+        return self.installation.start("manage.py", "run_pipeline", chain(self.installation), "--queue", "--json")
+
+    def labelled(self) -> int:
+        rows = "SELECT COUNT(*) FROM core_runrow w JOIN core_run r ON r.id = w.run_id WHERE r.stage = 'label'"
+        return int(self.installation.one(rows))
+
+
+def chain(installation: Installation) -> str:
+    """Import, some seconds of `label`, and a stage after it."""
+    return installation.chain([import_of(prompt_file(installation.folder, ROWS), name="prompts"), "label", "suggest"])
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Any, ...]]:
+    """What the chain comes to in one undisturbed command."""
+    with installed(tmp_path_factory.mktemp("expected") / "installation") as made:
+        made.migrated()
+        done = made.manage("run_pipeline", chain(made), "--json")
+        assert done.code == 0, done.err
+        return done.counts
+
+
+@pytest.fixture(params=["sqlite", "redis", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    """SQLite with messages in a folder, SQLite with Redis, PostgreSQL with messages in a folder."""
+    with ExitStack() as stack:
+        database = stack.enter_context(postgres_database()) if request.param == "postgresql" else ""
+        broker = redis_url() if request.param == "redis" else ""
+        env = {**LEASE, **({"CELERY_BROKER_URL": broker} if broker else {})}
+        made = stack.enter_context(installed(tmp_path / "installation", database, **env)).migrated()
+        yield Place(made, (lambda: lose_in_redis(broker)) if broker else (lambda: lose_files(made)))
+
+
+def redis_url() -> str:
+    """A database of the Redis server of the tests, another one for each test process."""
+    url = os.environ.get("TEST_REDIS_URL")
+    if not url:
+        pytest.skip("TEST_REDIS_URL is not set")
+    return urlsplit(url)._replace(path=f"/{1 + os.getpid() % 15}").geturl()
+
+
+def lose_in_redis(url: str) -> int:
+    import redis
+
+    with redis.Redis.from_url(url) as server:
+        waiting = int(server.llen("celery"))
+        server.delete("celery")
+    return waiting
+
+
+def lose_files(made: Installation) -> int:
+    waiting = list((made.var / "broker" / "queue").glob("*.msg"))
+    for path in waiting:
+        path.unlink()
+    return len(waiting)
+
+
+def test_a_worker_does_a_queued_chain(place: Place, expected: list[tuple[Any, ...]]) -> None:
+    place.worker()
+    done = place.command().wait(45)
+    assert done.code == 0, done.err
+    assert done.counts == expected
+
+
+def test_a_worker_makes_itself_heard(place: Place) -> None:
+    place.worker()
+    wait_until(lambda: place.installation.one("SELECT COUNT(*) FROM core_workerpulse"), 30, "a sign of the worker")
+
+
+def test_a_second_worker_goes_on_where_the_first_was_killed(place: Place, expected: list[tuple[Any, ...]]) -> None:
+    first, command = place.worker(), place.command()
+    wait_until(place.labelled, 60, "rows of label")
+    first.kill()
+    assert 0 < place.labelled() < ROWS
+    place.worker()
+    done = command.wait(45)
+    assert done.code == 0, done.err
+    assert done.counts == expected
+    assert place.labelled() == ROWS
+
+
+def test_a_lost_message_is_rung_again(place: Place, expected: list[tuple[Any, ...]]) -> None:
+    command = place.command()
+    wait_until(place.lose, 30, "a message to lose")
+    place.worker()
+    done = command.wait(45)
+    assert done.code == 0, done.err
+    assert done.counts == expected
