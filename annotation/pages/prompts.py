@@ -18,6 +18,7 @@ from annotation.pages.labels import DROP, category_of
 from annotation.selectors import map_newest_published
 from annotation.text import clean
 from madsafe_web.core.llm.parse import cot_reply
+from madsafe_web.core.method import run_name
 
 PERPLEXITY, RESPONSE, INSTRUCTION = "perplexity", "response_safety", "instruction_safety"  # kinds of scores
 Context = dict[str, Any]  # Any: a template's context
@@ -163,7 +164,7 @@ def prompt_context(row: Prompt) -> Context:
             {
                 "id": one.pk,
                 "kind": one.get_origin_display(),
-                "source": one.kind or (f"{one.run.stage} #{one.run.pk}" if one.run else ""),
+                "source": one.kind or (run_name(one.run) if one.run else ""),
                 "safety": scores.responses.get(one.pk),
                 "chosen": False,
                 "analysis": _analysis(one.reasoning or ""),
@@ -214,7 +215,7 @@ def _lineage(row: Prompt) -> list[Context]:
 
 def _step(name: str, run: Any) -> Context:
     url = reverse("runs:detail", args=[run.pk])
-    return {"name": name, "text": str(run), "url": url, "when": run.finished or run.started}
+    return {"name": name, "text": run_name(run), "url": url, "when": run.finished or run.started}
 
 
 def corpus_choices() -> list[dict[str, str]]:
