@@ -84,7 +84,7 @@ POST: dict[str, Statuses] = {
     "runs:pause": only(302, "lead"),  # to the run, with a message: it has ended
     "runs:resume": only(302, "lead"),
     "runs:cancel": only(302, "lead"),
-    "annotation:corpora": NO,
+    "annotation:corpora": only(422, "lead"),  # the form names no file
     "annotation:corpus": NO,
     "annotation:prompts": NO,
     "annotation:prompt": NO,

@@ -14,15 +14,11 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from madsafe_web.core.models import User
-from pipeline.models import AlignmentSet
-from tests.evaluation.test_results import evaluated
-from tests.factories import make_corpus, make_label, make_prompts, make_queue, make_run, make_user
-from tests.pipeline.sets import made_set, training_run
 from tests.roles import GET, POST, ROLES
+from tests.world import World, make_world
 
 NAMES = sorted({*GET, *POST})
 UNKNOWN = 987_654_321
-World = dict[str, list[object]]
 each_address = pytest.mark.parametrize("name", NAMES)
 
 
@@ -38,25 +34,8 @@ def addresses(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, UR
 
 @pytest.fixture
 def world(db: None, settings: Any, tmp_path: Path) -> World:
-    """One object for each kind of address; the arguments of every address that takes some."""
-    prompts = make_prompts(2, make_corpus("Some corpus"))
-    run = make_run("label")
-    label = make_label("a label", prompts, run)
-    make_queue(1)
     settings.VAR_DIR = tmp_path
-    made = made_set()
-    (tmp_path / "set.md").write_text("a card", encoding="utf-8")
-    AlignmentSet.objects.filter(pk=made.pk).update(file="set.jsonl")
-    training = training_run("done", made, points=2)
-    evaluated("safetybench", [("OFF", True, False)])
-    for role in ROLES[1:]:
-        make_user(role, role)
-    ids = {"runs": run.pk, "corpus": prompts[0].corpus_id, "prompt": prompts[0].pk, "label": label.pk}
-    of_run = {f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")}
-    of_training = {f"pipeline:{name}": [training.pk] for name in ("training", "training-progress", "training-stop")}
-    of_annotation = {f"annotation:{kind}": [ids[kind]] for kind in ("corpus", "prompt", "label")}
-    of_set = {"pipeline:set": [made.pk], "pipeline:set-file": [made.pk, "card"]}
-    return {**of_run, **of_training, **of_annotation, **of_set, "evaluation:results-csv": ["safetybench"]}
+    return make_world(tmp_path)
 
 
 def browser(role: str, **values: bool) -> Client:
