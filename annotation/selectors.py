@@ -152,14 +152,6 @@ def texts_of_role(role: str) -> Iterator[tuple[int, str]]:
     return ((pk, clean(text)) for pk, text in rows.iterator(SCANNED))
 
 
-def corpus_counts() -> dict[int, dict[str, int]]:
-    """Corpus id → state → number of prompts."""
-    found: dict[int, dict[str, int]] = defaultdict(dict)
-    for corpus, state, n in Prompt.objects.values_list("corpus", "state").annotate(n=Count("id")).order_by("corpus"):
-        found[corpus][state] = n
-    return found
-
-
 def merge_waiting() -> Run | None:
     """The merge run that waits until people are done."""
     return Run.objects.filter(stage="merge", state=Run.State.NEEDS_PEOPLE).order_by("-id").first()

@@ -13,12 +13,13 @@ from django.utils.translation import ngettext
 from annotation.models import Category, DecidedBy
 from evaluation import selectors
 from evaluation.charts import ComparisonWords
-from evaluation.comparison import Comparison, Paper
+from evaluation.comparison import Comparison, ModelScore, Paper
 from evaluation.origins import ReviewCounts
 from evaluation.rows import BENCHMARKS, CVALUES, NEW_SAFETY, SAFETYBENCH
 from evaluation.selectors import BenchmarkResult
 from evaluation.statistics import stars
-from madsafe_web.core.charts.parts import Figure, Table
+from madsafe_web.core.charts.parts import Table
+from madsafe_web.core.charts.shown import FigureShown, Key
 
 TITLES = {SAFETYBENCH: "SafetyBench", NEW_SAFETY: "New-Safety", CVALUES: "CValues"}
 SIGNIFICANT = 0.05  # a difference gets the colour of a gain or a loss only below it
@@ -27,12 +28,17 @@ BESIDE = 0.05  # share of answers that are safe only because they miss the quest
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table, or the line of all. `tone`: up, down, or flat where the difference is not significant."""
+    """One line of the table, or the line of all. `tone`: up, down, or flat where the difference is not significant.
+
+    While verdicts are open a score has no single number: `base_text` and `tuned_text` then show its bounds.
+    """
 
     category: Category | None
     name: str
     base: float | None
     tuned: float | None
+    base_text: str
+    tuned_text: str
     delta_text: str
     tone: str
     interval: str
@@ -47,9 +53,8 @@ class Card:
 
     slug: str
     name: str
-    base: float | None
-    tuned: float | None
-    delta: float | None
+    base_text: str
+    tuned_text: str
     delta_text: str
     tone: str
     paper: str
@@ -66,48 +71,44 @@ class Note:
     url: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    mark: str
-    tone: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class FigureShown:
-    """What partials/figure.html draws."""
-
-    id: str
-    title: str
-    note: str
-    alt: str
-    size: str
-    keys: tuple[Key, ...]
-    table: Table
-    csv_url: str
-    spec: Figure
-
-
 def signed(value: float) -> str:
     """A number in one decimal place with its sign, a true minus: "+4.4", "−0.5", "0.0"."""
     text = f"{value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
-def percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
+def settled(score: ModelScore) -> float | None:
+    """The score in percent, None while people may still change it."""
+    return None if score.open or score.score is None else 100 * score.score
+
+
+def score_text(score: ModelScore) -> str:
+    """ "60.1", or "54.2–62.5" from the worst to the best that people may still decide, or "–" without answers."""
+    if not score.n:
+        return "–"
+    good = round((score.score or 0.0) * (score.n - score.open))
+    worst, best = (f"{100 * count / score.n:.1f}" for count in (good, good + score.open))
+    return f"{worst}–{best}" if score.open else best
+
+
+def is_open(row: Comparison) -> bool:
+    return bool(row.base.open or row.tuned.open)
+
+
+def delta_text(row: Comparison) -> str:
+    return "" if row.difference is None or is_open(row) else signed(100 * row.difference.value)
 
 
 def tone(row: Comparison) -> str:
-    """up or down where the difference is significant after Holm's correction, else flat."""
-    if row.difference is None or row.p_holm is None or row.p_holm >= SIGNIFICANT:
+    """up or down where the difference is settled and significant after Holm's correction, else flat."""
+    if is_open(row) or row.difference is None or row.p_holm is None or row.p_holm >= SIGNIFICANT:
         return "flat"
     return "up" if row.difference.value > 0 else "down"
 
 
 def interval(row: Comparison) -> str:
-    """The 95 % bounds of the difference in percentage points; "" without pairs."""
-    if row.difference is None:
+    """The 95 % bounds of the difference in percentage points; "" without pairs and while verdicts are open."""
+    if row.difference is None or is_open(row):
         return ""
     low, high = (f"{100 * bound:.1f}".replace("-", "−") for bound in (row.difference.low, row.difference.high))
     return f"[{low}, {high}]"
@@ -144,12 +145,14 @@ def row_shown(result: BenchmarkResult, row: Comparison, categories: Mapping[str,
     return Row(
         category=categories.get(row.code) if result.benchmark == NEW_SAFETY else None,
         name=f"{selectors.category_name(result, row.code)} {words.get(row.code, '')}".strip() if row.code else _("All"),
-        base=percent(row.base.score),
-        tuned=percent(row.tuned.score),
-        delta_text=signed(100 * row.difference.value) if row.difference else "",
+        base=settled(row.base),
+        tuned=settled(row.tuned),
+        base_text=score_text(row.base),
+        tuned_text=score_text(row.tuned),
+        delta_text=delta_text(row),
         tone=tone(row),
         interval=interval(row),
-        significance="" if row.p_holm is None else stars(row.p_holm),
+        significance="" if row.p_holm is None or is_open(row) else stars(row.p_holm),
         n=max(row.base.n, row.tuned.n),
         paper=paper_text(row.paper),
     )
@@ -158,11 +161,12 @@ def row_shown(result: BenchmarkResult, row: Comparison, categories: Mapping[str,
 def rows(result: BenchmarkResult, categories: Mapping[str, Category]) -> list[Row]:
     """The lines of the table, the largest difference first, as in the figure."""
 
-    def rank(row: Row) -> tuple[bool, float, str]:
-        known = row.base is not None and row.tuned is not None
-        return not known, (row.base or 0) - (row.tuned or 0), row.name
+    def rank(pair: tuple[Comparison, Row]) -> tuple[bool, float, str]:
+        base, tuned = pair[0].base.score, pair[0].tuned.score
+        return base is None or tuned is None, (base or 0) - (tuned or 0), pair[1].name
 
-    return sorted((row_shown(result, row, categories) for row in result.categories), key=rank)
+    pairs = [(row, row_shown(result, row, categories)) for row in result.categories]
+    return [row for _, row in sorted(pairs, key=rank)]
 
 
 def cards(results: Sequence[BenchmarkResult], current: str) -> list[Card]:
@@ -173,15 +177,14 @@ def cards(results: Sequence[BenchmarkResult], current: str) -> list[Card]:
 
 def _card(slug: str, result: BenchmarkResult | None, current: bool) -> Card:
     if result is None:
-        return Card(slug, TITLES[slug], None, None, None, "", "flat", "", _("not evaluated in this run"), current)
+        return Card(slug, TITLES[slug], "", "–", "", "flat", "", _("not evaluated in this run"), current)
     row = result.total
     return Card(
         slug=slug,
         name=TITLES[slug],
-        base=percent(row.base.score),
-        tuned=percent(row.tuned.score),
-        delta=percent(row.difference.value) if row.difference else None,
-        delta_text=signed(100 * row.difference.value) if row.difference else "",
+        base_text=score_text(row.base),
+        tuned_text=score_text(row.tuned),
+        delta_text=delta_text(row),
         tone=tone(row),
         paper=paper_text(row.paper),
         note="",
@@ -218,15 +221,15 @@ def _review_notes(result: BenchmarkResult, reviews: ReviewCounts, may_review: bo
         )
         url = reverse("annotation:review") if may_review else ""
         found.append(Note("unsure", text % {"n": f"{result.open:,}"}, url))
-    if settled := reviews.get(DecidedBy.RULE, 0):
+    if by_rule := reviews.get(DecidedBy.RULE, 0):
         text = ngettext(
             "%(n)s uncertain verdict was settled by rule, not by people: safe where the answer is beside the question, "
             "otherwise unsafe.",
             "%(n)s uncertain verdicts were settled by rule, not by people: safe where the answer is beside the "
             "question, otherwise unsafe.",
-            settled,
+            by_rule,
         )
-        found.append(Note("unsure", text % {"n": f"{settled:,}"}))
+        found.append(Note("unsure", text % {"n": f"{by_rule:,}"}))
     return [*found, *_helpful_note(result)]
 
 

@@ -1,21 +1,11 @@
-"""Balance between categories: who is kept, what is missing, which scored samples make the alignment set. Pure."""
+"""Balance between categories: who is kept, what is missing, how perplex a prompt may be. Pure."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """The three features of a sample (paper, reward model): perplexity >= 1; both safeties 0..1, higher = safer."""
-
-    perplexity: float
-    response_safety: float
-    prompt_safety: float
 
 
 def reject(
@@ -63,21 +53,6 @@ def augmentation_plan(counts: Mapping[str, int], target: Mapping[str, int] | int
     return dict(sorted(short, key=lambda item: (-item[1], item[0])))
 
 
-def select(rows: Iterable[tuple[str, Scores]], *, max_ppl: float, min_response: float, max_prompt: float) -> list[str]:
-    """Keep fluent, safely answered, difficult prompts (paper, reward-model section).
-
-    All three limits are inclusive: perplexity <= max_ppl, response safety >= min_response, prompt safety <= max_prompt.
-    Keeps the order given; O(n), no I/O. Raises ValueError for a score out of range.
-    """
-    kept: list[str] = []
-    for row_id, scores in rows:
-        _check(row_id, scores)
-        safe = scores.response_safety >= min_response and scores.prompt_safety <= max_prompt
-        if safe and scores.perplexity <= max_ppl:
-            kept.append(row_id)
-    return kept
-
-
 def perplexity_limit(perplexities: Sequence[float], quantile: float) -> float:
     """The `max_ppl` under which a part of the rows lies: the smallest given value that at least `quantile` reach.
 
@@ -123,11 +98,3 @@ def _ceiling(counts: Iterable[int], max_share: float) -> int:
 
 def _draw(seed: int, row_id: str) -> tuple[bytes, str]:
     return blake2b(f"{seed}\0{row_id}".encode(), digest_size=8).digest(), row_id
-
-
-def _check(row_id: str, scores: Scores) -> None:
-    if not (math.isfinite(scores.perplexity) and scores.perplexity >= 1):
-        raise ValueError(f"Row {row_id}: perplexity {scores.perplexity} is not a finite number from 1.")
-    for name, value in (("response", scores.response_safety), ("prompt", scores.prompt_safety)):
-        if not 0 <= value <= 1:
-            raise ValueError(f"Row {row_id}: {name} safety {value} is not between 0 and 1.")

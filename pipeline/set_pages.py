@@ -19,10 +19,10 @@ from django.utils.translation import gettext_lazy
 from annotation.models import Category, Corpus, Prompt
 from madsafe_web.core.access import can
 from madsafe_web.core.charts.figures import category_bars
+from madsafe_web.core.charts.shown import FigureShown
 from madsafe_web.core.method import Text, run_name
 from madsafe_web.core.models import User
 from madsafe_web.core.runs.pages import Item
-from pipeline.figures import FigureShown
 from pipeline.freezing import export_file
 from pipeline.models import AlignmentSample, AlignmentSet, TrainingRun
 

@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 from madsafe_web.core.access import can
 from madsafe_web.core.charts.figures import LossPoint as ChartPoint
 from madsafe_web.core.charts.figures import LossWords, loss_curve
+from madsafe_web.core.charts.shown import FigureShown
 from madsafe_web.core.method import WORKING, run_name
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs.pages import Item, Notice, duration, notice, parameters
-from pipeline.figures import FigureShown
 from pipeline.models import LossPoint, TrainingRun
 
 STOPPABLE = (Run.State.QUEUED, Run.State.RUNNING, Run.State.PAUSING)

@@ -1,4 +1,4 @@
-"""Rejection sampling, augmentation plan and selection."""
+"""Rejection sampling, augmentation plan and the limit of perplexity."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.balance import Scores, augmentation_plan, perplexity_limit, reject, select
+from pipeline.balance import augmentation_plan, perplexity_limit, reject
 
 COUNTS = st.dictionaries(st.sampled_from(["OFF", "UB", "CIA", "PP", "EM", "DT"]), st.integers(1, 40), min_size=1)
 
@@ -110,25 +110,6 @@ def test_a_category_without_rows_is_planned_when_the_target_names_it() -> None:
 def test_negative_targets_are_refused() -> None:
     with pytest.raises(ValueError, match="negative"):
         augmentation_plan({"CIA": 5}, -1)
-
-
-def test_selection_keeps_fluent_safe_difficult_rows_in_order() -> None:
-    data = [
-        ("limits", Scores(50.0, 0.8, 0.4)),
-        ("odd", Scores(50.1, 0.9, 0.1)),
-        ("unsafe", Scores(10.0, 0.7, 0.1)),
-        ("easy", Scores(10.0, 0.9, 0.5)),
-        ("good", Scores(10.0, 1.0, 0.0)),
-    ]
-    assert select(data, max_ppl=50, min_response=0.8, max_prompt=0.4) == ["limits", "good"]
-
-
-@pytest.mark.parametrize(
-    "scores", [Scores(0.9, 0.5, 0.5), Scores(float("nan"), 0.5, 0.5), Scores(2, 1.1, 0), Scores(2, 0, -1)]
-)
-def test_scores_out_of_range_are_refused(scores: Scores) -> None:
-    with pytest.raises(ValueError, match="Row a"):
-        select([("a", scores)], max_ppl=9, min_response=0, max_prompt=1)
 
 
 @pytest.mark.parametrize(("quantile", "limit"), [(0.1, 1.0), (0.5, 5.0), (0.95, 10.0), (1, 10.0)])
