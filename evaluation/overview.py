@@ -331,9 +331,9 @@ def last_results() -> list[Score]:
 
 
 def scores(run: Run) -> list[Score]:
-    """Benchmarks for which both models have a score."""
+    """Benchmarks for which both models have a settled score."""
     return [
         Score(TITLES[result.benchmark], 100 * result.total.base.score, 100 * result.total.tuned.score)
         for result in selectors.results(run)
-        if result.total.base.score is not None and result.total.tuned.score is not None
+        if not result.open and result.total.base.score is not None and result.total.tuned.score is not None
     ]

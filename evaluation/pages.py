@@ -23,6 +23,7 @@ from madsafe_web.core.charts.shown import FigureShown, Key
 
 TITLES = {SAFETYBENCH: "SafetyBench", NEW_SAFETY: "New-Safety", CVALUES: "CValues"}
 SIGNIFICANT = 0.05  # a difference gets the colour of a gain or a loss only below it
+BASE_COLUMN, TUNED_COLUMN, DIFFERENCE_COLUMN = 1, 4, 7  # of the table that evaluation.charts makes
 BESIDE = 0.05  # share of answers that are safe only because they miss the question, from which on the page says so
 
 
@@ -140,11 +141,15 @@ def names(result: BenchmarkResult, categories: Mapping[str, Category]) -> dict[s
     }
 
 
+def label(result: BenchmarkResult, row: Comparison, categories: Mapping[str, Category]) -> str:
+    """Code and name of a category, as the figure writes them."""
+    return f"{selectors.category_name(result, row.code)} {names(result, categories).get(row.code, '')}".strip()
+
+
 def row_shown(result: BenchmarkResult, row: Comparison, categories: Mapping[str, Category]) -> Row:
-    words = names(result, categories)
     return Row(
         category=categories.get(row.code) if result.benchmark == NEW_SAFETY else None,
-        name=f"{selectors.category_name(result, row.code)} {words.get(row.code, '')}".strip() if row.code else _("All"),
+        name=label(result, row, categories) if row.code else _("All"),
         base=settled(row.base),
         tuned=settled(row.tuned),
         base_text=score_text(row.base),
@@ -213,10 +218,10 @@ def _review_notes(result: BenchmarkResult, reviews: ReviewCounts, may_review: bo
     found = []
     if result.open:
         text = ngettext(
-            "%(n)s uncertain verdict waits for people. The scores leave it out; the bounds in the figure cover "
-            "what people may still decide.",
-            "%(n)s uncertain verdicts wait for people. The scores leave them out; the bounds in the figure cover "
-            "what people may still decide.",
+            "%(n)s uncertain verdict waits for people. Scores that it may change are shown as bounds, from the worst "
+            "to the best outcome.",
+            "%(n)s uncertain verdicts wait for people. Scores that they may change are shown as bounds, from the worst "
+            "to the best outcome.",
             result.open,
         )
         url = reverse("annotation:review") if may_review else ""
@@ -274,7 +279,7 @@ def figure(result: BenchmarkResult, categories: Mapping[str, Category]) -> Figur
         ),
         size="dumbbell" if len(result.categories) > 8 else "short",
         keys=_keys(result, words),
-        table=_round(chart.table),
+        table=_table(chart.table, {label(result, row, categories) for row in result.categories if is_open(row)}),
         csv_url=reverse("evaluation:results-csv", args=[result.benchmark]),
         spec=chart.figure,
     )
@@ -289,9 +294,13 @@ def _keys(result: BenchmarkResult, words: ComparisonWords) -> tuple[Key, ...]:
     return tuple(keys)
 
 
-def _round(table: Table) -> Table:
-    body = (tuple(round(cell, 1) if isinstance(cell, float) else cell for cell in row) for row in table.rows)
-    return Table(table.columns, tuple(body))
+def _table(table: Table, open_labels: set[str]) -> Table:
+    """The figure's numbers in one decimal place; lines with open verdicts show bounds but no single number."""
+    body = [[round(cell, 1) if isinstance(cell, float) else cell for cell in row] for row in table.rows]
+    for row in body:
+        if row[0] in open_labels:
+            row[BASE_COLUMN] = row[TUNED_COLUMN] = row[DIFFERENCE_COLUMN] = None
+    return Table(table.columns, tuple(map(tuple, body)))
 
 
 def benchmark_head(result: BenchmarkResult) -> dict[str, Any]:

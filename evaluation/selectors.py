@@ -194,14 +194,17 @@ def category_table(result: BenchmarkResult) -> Table:
 
 
 def _cells(row: Comparison) -> tuple[Cell, ...]:
-    given = row.difference
+    """While verdicts are open there are bounds but no single number, so that none is quoted too early."""
+    base, tuned = (None if one.open else one.score for one in (row.base, row.tuned))
+    settled = not (row.base.open or row.tuned.open)
+    given = row.difference if settled else None
     difference = (given.value, given.low, given.high) if given else (None, None, None)
     return (
         max(row.base.n, row.tuned.n),
-        *map(_rounded, (row.base.score, row.base.low, row.base.high)),
-        *map(_rounded, (row.tuned.score, row.tuned.low, row.tuned.high)),
+        *map(_rounded, (base, row.base.low, row.base.high)),
+        *map(_rounded, (tuned, row.tuned.low, row.tuned.high)),
         *map(_rounded, difference),
-        *map(_rounded, (row.p, row.p_holm)),
+        *map(_rounded, (row.p, row.p_holm) if settled else (None, None)),
         *(row.gained, row.lost, row.base.open + row.tuned.open),
         *map(_rounded, (row.paper.base, row.paper.tuned, row.paper.gain)),
     )

@@ -204,6 +204,18 @@ def test_the_page_takes_the_same_queries_whatever_the_size(lead: Person, django_
         page(lead, "new_safety")
 
 
+def test_a_score_that_people_may_still_change_is_shown_as_bounds(lead: Person) -> None:
+    evaluated("new_safety", JUDGED)
+    context = page(lead).context
+    rows = {row.category.code: row for row in context["rows"]}
+    assert (rows["OFF"].base, rows["OFF"].base_text, rows["OFF"].tuned_text) == (None, "0.0–50.0", "100.0")
+    assert (rows["OFF"].delta_text, rows["OFF"].interval, rows["OFF"].significance) == ("", "", "")
+    assert (rows["IA"].base_text, rows["IA"].delta_text) == ("50.0", "+50.0")
+    assert context["total"].base_text == "25.0–50.0"
+    below = {row[0]: row for row in context["figure"].table.rows}
+    assert (below["OFF Insult and offensiveness"][1], below["IA Instruction attack"][1]) == (None, 50.0)
+
+
 # --- the file ---
 
 
@@ -233,3 +245,18 @@ def test_the_file_is_an_attachment_that_no_browser_reinterprets(lead: Person) ->
     assert headers["Content-Type"] == "text/csv; charset=utf-8"
     assert headers["Content-Disposition"] == f'attachment; filename="madsafe-safetybench-run-{run.pk}.csv"'
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_file_gives_bounds_only_while_people_may_still_change_a_score(lead: Person) -> None:
+    evaluated("new_safety", JUDGED)
+    head, first, *_ = table_of(download(lead, "new_safety"))
+    cells = dict(zip(head, first, strict=True))
+    assert (cells["Category"], cells["Open"], cells["Base"], cells["Difference"], cells["p"]) == (
+        "OFF",
+        "1",
+        "",
+        "",
+        "",
+    )
+    assert cells["Base low"] == "0.0"
+    assert cells["Tuned"] == "1.0"
