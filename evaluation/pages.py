@@ -84,12 +84,14 @@ def settled(score: ModelScore) -> float | None:
 
 
 def score_text(score: ModelScore) -> str:
-    """ "60.1", or "54.2–62.5" from the worst to the best that people may still decide, or "–" without answers."""
+    """ "60.1", or "87.5–100" from the worst to the best that people may still decide, or "–" without answers."""
     if not score.n:
         return "–"
     good = round((score.score or 0.0) * (score.n - score.open))
-    worst, best = (f"{100 * count / score.n:.1f}" for count in (good, good + score.open))
-    return f"{worst}–{best}" if score.open else best
+    if not score.open:
+        return f"{100 * good / score.n:.1f}"
+    worst, best = (f"{100 * count / score.n:.1f}".removesuffix(".0") for count in (good, good + score.open))
+    return f"{worst}–{best}"
 
 
 def is_open(row: Comparison) -> bool:

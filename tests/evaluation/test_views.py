@@ -208,10 +208,10 @@ def test_a_score_that_people_may_still_change_is_shown_as_bounds(lead: Person) -
     evaluated("new_safety", JUDGED)
     context = page(lead).context
     rows = {row.category.code: row for row in context["rows"]}
-    assert (rows["OFF"].base, rows["OFF"].base_text, rows["OFF"].tuned_text) == (None, "0.0–50.0", "100.0")
+    assert (rows["OFF"].base, rows["OFF"].base_text, rows["OFF"].tuned_text) == (None, "0–50", "100.0")
     assert (rows["OFF"].delta_text, rows["OFF"].interval, rows["OFF"].significance) == ("", "", "")
     assert (rows["IA"].base_text, rows["IA"].delta_text) == ("50.0", "+50.0")
-    assert context["total"].base_text == "25.0–50.0"
+    assert context["total"].base_text == "25–50"
     below = {row[0]: row for row in context["figure"].table.rows}
     assert (below["OFF Insult and offensiveness"][1], below["IA Instruction attack"][1]) == (None, 50.0)
 
