@@ -22,7 +22,7 @@ from madsafe_web.core.charts.figures import category_bars
 from madsafe_web.core.charts.shown import FigureShown
 from madsafe_web.core.method import Text, run_name
 from madsafe_web.core.models import User
-from madsafe_web.core.runs.pages import Item
+from madsafe_web.core.runs.pages import Item, value_text
 from pipeline.freezing import export_file
 from pipeline.models import AlignmentSample, AlignmentSet, TrainingRun
 
@@ -187,7 +187,7 @@ def card(made: AlignmentSet) -> list[Item]:
         (_("File"), made.file or "–"),
     ]
     return [Item(name, value) for name, value in items] + [
-        Item(name, str(value)) for name, value in sorted(made.rule.items()) if name != "name"
+        Item(name, value_text(value)) for name, value in sorted(made.rule.items()) if name != "name"
     ]
 
 

@@ -271,3 +271,19 @@ def test_the_page_of_a_run_costs_the_same_queries_whatever_its_size(
         reviewer.get(f"/runs/{run.pk}/")
     with django_assert_max_num_queries(9):
         reviewer.get(f"/runs/{run.pk}/progress/")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (["a", "b"], "a, b"),
+        ({"perplexity": 11}, "perplexity 11"),
+        ([{"path": "x"}], '[{"path":"x"}]'),
+        ([], "–"),
+        (None, "–"),
+        (0, "0"),
+        (False, "False"),
+    ],
+)
+def test_a_parameter_is_shown_in_words(value: Any, text: str) -> None:
+    assert pages.value_text(value) == text

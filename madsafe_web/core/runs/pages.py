@@ -194,15 +194,17 @@ def params_sha(run: Run) -> str:
 
 
 def parameters(run: Run) -> list[Item]:
-    return [Item(name, _value(value)) for name, value in run.params.items()]
+    return [Item(name, value_text(value)) for name, value in run.params.items()]
 
 
-def _value(value: Any) -> str:
-    """A parameter as people read it: lists of words with commas, anything nested as JSON."""
+def value_text(value: Any) -> str:
+    """A parameter as people read it: plain lists and tables with commas, anything nested as JSON."""
     if value is None or value in ("", [], {}):
         return "–"
     if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
         return ", ".join(map(str, value))
+    if isinstance(value, dict) and all(isinstance(one, str | int | float) for one in value.values()):
+        return ", ".join(f"{name} {one}" for name, one in value.items())
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)
 
 
