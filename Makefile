@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_INDEX ?=
 SERVE ?= 1
+BENCHMARKS ?= start
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MANAGE := $(BIN)/python manage.py
@@ -50,4 +51,4 @@ messages: setup ## gather the texts for the Chinese catalogue and compile it
 	@$(BIN)/python scripts/messages.py
 
 bench: setup ## the performance scripts, ours and their baselines
-	@for file in tests/performance/[a-z]*.py; do $(BIN)/python -m tests.performance.$$(basename $$file .py) || exit $$?; done
+	@for name in $(BENCHMARKS); do $(BIN)/python -m tests.performance.$$name || exit $$?; done
