@@ -32,7 +32,7 @@ SETTLED = f"""new Promise((done, fail) => {{
 }})"""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # no longer: while it lives, no other test of the process can run an event loop
 def chromium() -> Iterator[Any]:
     """The browser; skips where there is none."""
     if not Path(CHROMIUM).exists():
