@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_INDEX ?=
 SERVE ?= 1
+VAR := $(or $(MADSAFE_VAR),var)
 BENCHMARKS ?= start
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -12,11 +13,11 @@ MANAGE := $(BIN)/python manage.py
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/ready var/secret_key ## install everything into .venv (TORCH_INDEX=url for another torch build)
+setup: .venv/ready $(VAR)/secret_key ## install everything into .venv (TORCH_INDEX=url for another torch build)
 
 .venv/ready: requirements.txt requirements/train.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "MadSafe needs Python 3.11; set PYTHON=/path/to/python3.11."; exit 1; }
-	@echo "Installing into .venv (about 1.5 GB) ..."
+	@echo "Installing into .venv (about 1.5 GB with a CPU build of torch) ..."
 	$(PYTHON) -m venv .venv
 	$(PIP) torch==2.13.0 $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX))
 	$(PIP) -r requirements.txt
@@ -24,8 +25,8 @@ setup: .venv/ready var/secret_key ## install everything into .venv (TORCH_INDEX=
 	$(PIP) -r requirements/dev.txt
 	@touch $@
 
-var/secret_key:
-	@mkdir -p var
+$(VAR)/secret_key:
+	@mkdir -p $(VAR)
 	@umask 077; $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))' > $@
 
 demo: setup ## the whole method on the bundled sample, then the site (SERVE=0: stop after the run)

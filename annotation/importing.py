@@ -59,7 +59,7 @@ def import_file(job: Job) -> None:
             raise StageError(f"{path.name} changed since its import began. Restore it, or import it as a new run.")
         _store(job, corpus, importer.read(path, options))
     except BadFile as error:
-        raise StageError(f"{error} Nothing of this file was imported.") from error
+        raise StageError(f"{str(error).rstrip('.')}. Nothing of this file was imported.") from error
 
 
 def find_importer(name: str) -> Importer:

@@ -23,9 +23,10 @@ States = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Numbers of prompts of the alignment corpora. A prompt counts once in each of its labels and categories.
+    """Numbers of prompts. A prompt counts once in each of its labels and categories.
 
-    `scenarios`: corpus id → scenario as imported; `labels`: corpus id → label id; `categories`: code, prompts in use.
+    `scenarios`: alignment corpus id → scenario as imported; `labels`: corpus id → label id; `categories`: code →
+    prompts in use of the alignment corpora.
     """
 
     scenarios: Mapping[int, Mapping[str, int]]
@@ -45,12 +46,13 @@ def _at(links: tuple[int | None, int], states: States, map_id: int | None) -> Sp
     code_of = dict(entries.values_list("label", "category__code"))
     labels: dict[int, Counter[int]] = defaultdict(Counter)
     categories: Counter[str] = Counter()
-    rows = PromptIntent.objects.filter(prompt__corpus__role=Corpus.Role.ALIGNMENT).order_by("prompt")
+    aligned = set(Corpus.objects.filter(role=Corpus.Role.ALIGNMENT).values_list("id", flat=True))
+    rows = PromptIntent.objects.order_by("prompt")
     carried = rows.values_list("prompt", "prompt__corpus", "prompt__state", "label").iterator(SCANNED)
     for (_, corpus_id, state), group in groupby(carried, key=itemgetter(0, 1, 2)):
         ids = {row[3] for row in group}
         labels[corpus_id].update(ids)
-        if state == Prompt.State.ACTIVE:
+        if state == Prompt.State.ACTIVE and corpus_id in aligned:
             categories.update({code_of[pk] for pk in ids if pk in code_of})
     return Spread(_scenarios(), labels, categories)
 

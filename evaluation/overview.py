@@ -45,6 +45,8 @@ from madsafe_web.core.runs.progress import progress
 FEED = 10
 MOST_RUNNING = 5
 KEPT_S = 3600
+# Stages that are started on a page of their own.
+PAGES = {"import": "annotation:corpora", "publish": "annotation:merge", "train": "pipeline:training-launch"}
 # What a step's figure counts: the rows that the newest runs of these stages kept.
 COUNTED: dict[int, tuple[tuple[str, ...], Text]] = {
     2: (("label",), gettext_lazy("prompts labelled")),
@@ -209,10 +211,17 @@ def next_step(steps: list[StepState], sums: dict[int, dict[str, int]], user: Use
         run = next((one for one in step.runs if one.state in states), None)
         if run:
             return run_next(step, run, action, sums)
-    if step.state == "stale":
-        text = _("Something before this step changed after it was done: its result rests on older data.")
+    return stale_next(step, user) if step.state == "stale" else todo_next(step, user)
+
+
+def stale_next(step: StepState, user: User) -> Next:
+    """A step whose result rests on older data: done again from here where it is one stage that needs no choice."""
+    text = _("Something before this step changed after it was done: its result rests on older data.")
+    (stage, *others) = step.stages
+    if others or stage in PAGES or not can(user, "run"):
         return Next(step.number, str(step.name), text, pgettext("button", "Open"), step.url)
-    return todo_next(step, user)
+    action = _("Do it again with the defaults")
+    return Next(step.number, stage_name(stage), text, action, reverse("runs:start"), post=True, fields={"stage": stage})
 
 
 def people_next(user: User, labels: int) -> Next:
@@ -245,12 +254,11 @@ def todo_next(step: StepState, user: User) -> Next:
     done = {run.stage for run in step.runs}
     stage = next(one for one in step.stages if one not in done)
     title, text = stage_name(stage), stage_purpose(stage)
-    pages = {"import": "annotation:corpora", "publish": "annotation:merge", "train": "pipeline:training-launch"}
     right = {"train": "train", "publish": "publish", "import": "browse"}.get(stage, "run")
     if not can(user, right):
         return Next(step.number, title, f"{text} {_('A lead does this.')}", _("See the runs"), reverse("runs:list"))
-    if stage in pages:
-        return Next(step.number, title, text, pgettext("button", "Open"), reverse(pages[stage]))
+    if stage in PAGES:
+        return Next(step.number, title, text, pgettext("button", "Open"), reverse(PAGES[stage]))
     draft = scoped(user, Run).filter(stage=stage, state=Run.State.DRAFT).order_by("-id").first()
     if draft:
         return Next(step.number, run_name(draft), text, _("Start"), reverse("runs:resume", args=[draft.pk]), post=True)

@@ -29,7 +29,9 @@ from pipeline.similarity import NearIndex
 def map_context(run: Run) -> MapContext:
     """The published map and the names of the categories."""
     names = {row.code: {"zh": row.name_zh, "en": row.name_en} for row in Category.objects.all()}
-    return MapContext(category_codes(map_published()), names)
+    merge_map = map_published()
+    known = frozenset(merge_map.entries.values_list("label__key", flat=True))
+    return MapContext(known, category_codes(merge_map), names)
 
 
 def keyword_keys(run: Run) -> Iterator[str]:

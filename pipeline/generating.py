@@ -19,13 +19,17 @@ async def accept(
     context: MapContext,
     ask: Ask,
 ) -> Result:
-    """A Candidate when the text is usable and its labels lead to `code`, else why not."""
+    """A Candidate when the text is usable and its labels lead to `code`, else why not.
+
+    It carries only labels that the map knows: a prompt of our own making never reopens the merge.
+    """
     if reply.finish == "length":
         return Result(None, Outcome.TRUNCATED, "The generated prompt was cut off by max_tokens.")
     text = generated_prompt(reply.text)
     if not text:
         return Result(None, Outcome.UNPARSED, "The reply holds no usable prompt.")
-    labels = await ask_labels(text, language, label_endpoint, ask)
+    found_labels = await ask_labels(text, language, label_endpoint, ask)
+    labels = tuple(label for label in found_labels if label_key(label) in context.known)
     found = main_category(labels, context)
     if found != code:
         return Result(None, Outcome.REJECTED, f"Labelled as {found or 'no category'}, wanted {code}.")

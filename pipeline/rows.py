@@ -31,7 +31,8 @@ class RelatedRow:
 
 @dataclass(frozen=True, slots=True)
 class MapContext:
-    """The published map as a row function needs it: label key → category code, and category names by language."""
+    """The published map as a row function needs it: the keys it knows, label key → category code, category names."""
 
+    known: frozenset[str]
     codes: Mapping[str, str]
     names: Mapping[str, Mapping[str, str]]  # code → {"zh": …, "en": …}

@@ -163,7 +163,14 @@ def training_shown(run: Run, last: LossPoint | None, user: User) -> TrainingShow
 
 def seconds_per_step(run: Run, training: TrainingRun | None, last: LossPoint | None) -> float | None:
     """The pace since the start; None where the process was started more than once, since then it is not known."""
-    if not (training and training.heartbeat and run.started and last and training.launches == 1):
+    if not (
+        training
+        and training.heartbeat
+        and run.started
+        and last
+        and training.launches == 1
+        and run.resumed in (None, run.started)
+    ):
         return None
     return max(0.0, (training.heartbeat - run.started).total_seconds()) / last.step
 

@@ -43,7 +43,7 @@ def train(job: Job) -> None:
         elif state.state == "failed" and not killed(state):
             raise StageError(f"LLaMA-Factory failed: {state.message} The log is kept in {training.folder}/train.log.")
         else:
-            launch(job, training, folder)
+            launch(job, training, folder, vanished=state.state != "stopped")
     complete(job, training, folder, samples)
 
 
@@ -136,9 +136,12 @@ def device(wanted: Literal["auto", "cpu", "cuda"]) -> Literal["cpu", "cuda"]:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def launch(job: Job, training: TrainingRun, folder: Path) -> None:
-    """Start the process, or start it again from its last whole checkpoint. Raises ProcessLost after three vanished."""
-    if training.launches >= MOST_LAUNCHES:
+def launch(job: Job, training: TrainingRun, folder: Path, *, vanished: bool) -> None:
+    """Start the process, or start it again from its last whole checkpoint. Raises ProcessLost after three vanished.
+
+    One that was stopped on purpose, by a pause, has not vanished and is started again any number of times.
+    """
+    if vanished and training.launches >= MOST_LAUNCHES:
         with job.commit():
             TrainingRun.objects.filter(pk=training.pk).update(launches=1)
         raise ProcessLost(
@@ -146,7 +149,7 @@ def launch(job: Job, training: TrainingRun, folder: Path) -> None:
             "look at train.log there, then resume: it goes on from the last checkpoint."
         )
     with job.commit():
-        training.launches += 1
+        training.launches += vanished
         training.save(update_fields=["launches"])
     started = process.launch(folder, folder / "train.yaml")
     with job.commit():

@@ -52,7 +52,7 @@ class Drawn:
 
 def figures() -> list[Drawn]:
     """Every figure that there is data for."""
-    corpora = dict(Corpus.objects.filter(role=Corpus.Role.ALIGNMENT).order_by("name").values_list("id", "name"))
+    corpora = dict(Corpus.objects.order_by("role", "name").values_list("id", "name"))
     published = map_newest_published()
     found = spread(published)
     names = dict(IntentLabel.objects.values_list("id", "name"))

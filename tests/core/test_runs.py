@@ -328,6 +328,19 @@ def test_progress_tells_share_and_rate() -> None:
     assert now.rate is not None and now.rate > 0
 
 
+def test_the_rate_after_a_resume_is_that_of_the_work_since() -> None:
+    Trap.at = {"14": EndpointDown("down", "away")}
+    run = worker.work_on(started().pk)
+    before = service.counts(run)["read"]
+    Run.objects.filter(pk=run.pk).update(started="2026-01-01T00:00:00Z")
+    Trap.at = {}
+    service.run_start(run)
+    run = worker.work_on(run.pk)
+    assert (run.read_before, run.started.year) == (before, 2026)
+    rate = progress(run).rate
+    assert rate == pytest.approx((25 - before) / (run.finished - run.resumed).total_seconds())
+
+
 def test_the_sweep_rings_for_a_run_whose_message_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     rung: list[int] = []
     monkeypatch.setattr(tasks, "_ring", rung.append)

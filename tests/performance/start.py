@@ -54,6 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     baseline = measure("", times)
     rows = [(name, f"{one.seconds:.2f}", f"{one.idle_mb:.0f}") for name, one in (*found.items(), ("bare", baseline))]
     common.print_table(("web server", "start, s", "idle, MB"), rows)
+    print(f"median of {times} start(s); void where the bare project takes over {MOST_BASELINE_S:.0f} s")
     facts = {name: {"cold_start_s": one.seconds, "idle_rss_mb": one.idle_mb} for name, one in found.items()}
     worst = {key: max(one[key] for one in facts.values()) for key in ("cold_start_s", "idle_rss_mb")}
     remarks = [sentence for name, one in found.items() for sentence in complaints(name, one)]

@@ -25,7 +25,9 @@ from pipeline.stages import (
 
 ROW = PromptRow(1, "怎样保护账号？", "zh")
 MAP = MapContext(
-    {"诈骗": "CIA", "隐私": "PP"}, {"CIA": {"zh": "违法犯罪", "en": "Crime"}, "PP": {"zh": "隐私", "en": "Privacy"}}
+    frozenset({"诈骗", "隐私"}),
+    {"诈骗": "CIA", "隐私": "PP"},
+    {"CIA": {"zh": "违法犯罪", "en": "Crime"}, "PP": {"zh": "隐私", "en": "Privacy"}},
 )
 
 
@@ -80,6 +82,11 @@ def keyword_row() -> KeywordRow:
 def test_a_generated_prompt_of_the_wanted_category_becomes_a_candidate() -> None:
     result = run(augment_keyword, keyword_row(), Answers("有人遇到诈骗该怎么办？", "诈骗"), MAP)
     assert result.value == Candidate("有人遇到诈骗该怎么办？", ("诈骗",), "k0", (7,))
+
+
+def test_a_generated_prompt_carries_only_labels_that_the_map_knows() -> None:
+    result = run(augment_keyword, keyword_row(), Answers("有人遇到诈骗该怎么办？", "诈骗、没有见过的标签"), MAP)
+    assert result.value.labels == ("诈骗",)
 
 
 def test_a_generated_prompt_off_its_category_is_rejected_with_what_it_was_labelled_as() -> None:

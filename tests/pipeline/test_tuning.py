@@ -93,6 +93,12 @@ def test_a_process_that_vanished_three_times_is_lost_and_can_be_resumed(
     assert (work_on(run.pk).state, stage.launches) == (Run.State.DONE, 3)
 
 
+def test_a_training_paused_many_times_has_not_vanished(frozen: AlignmentSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = Stage(monkeypatch, *[ExitState("stopped")] * 5, ExitState("finished"))
+    assert train().state == Run.State.DONE
+    assert (stage.launches, TrainingRun.objects.get().launches) == (6, 1)
+
+
 def test_a_process_killed_by_a_signal_is_started_again(frozen: AlignmentSet, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage(monkeypatch, ExitState("failed", "killed", -9), ExitState("finished"))
     assert train().state == Run.State.DONE

@@ -40,6 +40,9 @@ class Run(models.Model):
     actor_name = models.CharField(max_length=150)
     created = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True)
+    # The newest start or resume, and what had been read by then: the rate is that of the work since.
+    resumed = models.DateTimeField(null=True)
+    read_before = models.PositiveIntegerField(default=0)
     finished = models.DateTimeField(null=True)
 
     class Meta:

@@ -13,7 +13,10 @@ from madsafe_web.core.runs import service
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Counts so far; `share` is 0..1 and None while the total is unknown, `rate` rows per second since the start."""
+    """Counts so far; `share` is 0..1 and None while the total is unknown.
+
+    `rate` is in rows per second since the newest start or resume, None before the first row.
+    """
 
     read: int
     kept: int
@@ -31,8 +34,9 @@ def progress(run: Run) -> Progress:
     """The progress of a run, in one query."""
     sums = service.counts(run)
     now = timezone.now()
-    elapsed = ((run.finished or now) - run.started).total_seconds() if run.started else 0.0
-    rate = sums["read"] / elapsed if elapsed > 0 and sums["read"] else None
+    elapsed = ((run.finished or now) - run.resumed).total_seconds() if run.resumed else 0.0
+    done = sums["read"] - run.read_before
+    rate = done / elapsed if elapsed > 0 and done else None
     share = min(1.0, sums["read"] / run.total) if run.total else (1.0 if run.state == Run.State.DONE else None)
     active = run.state in service.ACTIVE
     left = timedelta(seconds=(run.total - sums["read"]) / rate) if active and run.total and rate else None

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import OperationalError, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from madsafe_web.core.llm import templates
@@ -33,7 +34,13 @@ def work_on(run_id: int, seconds: float = float("inf")) -> Run:
     """
     run = Run.objects.get(pk=run_id)
     if run.state in service.ACTIVE:
-        Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(state=Run.State.RUNNING, started=timezone.now())
+        now = timezone.now()
+        Run.objects.filter(pk=run.pk, state=Run.State.QUEUED).update(
+            state=Run.State.RUNNING,
+            started=Coalesce("started", now),
+            resumed=now,
+            read_before=service.counts(run)["read"],
+        )
         run.refresh_from_db()
         lease.free_dead(run)
         _work(run, time.monotonic() + seconds)

@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import psutil
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError
 
@@ -48,14 +49,13 @@ class Command(BaseCommand):
         started = time.monotonic()
         memory = MemoryWatch()
         try:
+            call_command("migrate", verbosity=0)
             runs = chain.prepare(chain.read(options["config"]))
+            work = wait_through if options["queue"] else chain.work_through
+            last = work(runs, Teller(self.stdout, len(runs)).say)
         except ConfigError as error:
             self.stderr.write(str(error))
             sys.exit(EXIT_CONFIG)
-        teller = Teller(self.stdout, len(runs))
-        work = wait_through if options["queue"] else chain.work_through
-        try:
-            last = work(runs, teller.say)
         except OperationalError as error:
             self.stderr.write(DATABASE_GONE.format(error=error))
             sys.exit(EXIT_FAILED)
