@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.installation import ROOT, Finished, Installation, free_port, import_of, prompt_file
+from tests.helpers.installation import ROOT, Finished, Installation, free_port, import_of, installed, prompt_file
 
 pytestmark = pytest.mark.slow
 
@@ -166,3 +166,11 @@ def test_a_missing_llama_factory_is_said_before_training_and_can_be_mended(insta
     done = run(installation, chain, LLAMAFACTORY_CLI=nowhere)
     assert_failed(installation, done, "train", ["LLaMA-Factory is not installed.", "set LLAMAFACTORY_CLI"])
     assert_goes_on(installation, chain)
+
+
+def test_a_chain_on_a_fresh_installation_makes_its_own_database(tmp_path: Path) -> None:
+    with installed(tmp_path / "fresh") as fresh:
+        chain = fresh.chain([import_of(prompt_file(fresh.folder, 20), name="prompts"), "label"])
+        done = run(fresh, chain)
+    assert done.code == 0, done.err
+    assert [row["kept"] for row in done.summary["stages"]] == [20, 20]

@@ -101,6 +101,12 @@ def test_twelve_uncertain_verdicts_wait_for_a_reviewer(demo: Demo) -> None:
     assert demo.summaries[0]["open_reviews"] == 12
 
 
+def test_ten_labels_are_left_for_people_to_decide(demo: Demo) -> None:
+    decided = "SELECT COUNT(*) FROM annotation_mapentry WHERE decided_by != ''"
+    labels = demo.installation.one("SELECT COUNT(DISTINCT label_id) FROM annotation_promptintent")
+    assert labels - demo.installation.one(decided) == 10
+
+
 def test_the_labels_and_the_set_are_those_of_the_database(demo: Demo) -> None:
     summary, rows = demo.summaries[0], demo.installation.rows
     assert summary["labels"] == demo.installation.one("SELECT COUNT(*) FROM annotation_intentlabel") > 0
