@@ -80,12 +80,13 @@ def _existing(name: str) -> Path:
 
 def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) -> None:
     """Make the corpus and note the number of rows; a corpus of the same file is imported into again."""
+    licence = declared.licence or importer.licence
     values = {
         "format": importer.name,
         "role": declared.role or importer.default_role,
         "split": declared.split,
-        "licence": declared.licence or importer.licence,
-        "exportable": "NC" not in importer.licence if declared.exportable is None else declared.exportable,
+        "licence": licence,
+        "exportable": "NC" not in licence.upper() if declared.exportable is None else declared.exportable,
         "file_name": path.name,
         "sha256": sha256_file(path),
     }

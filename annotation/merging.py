@@ -60,7 +60,7 @@ def merge_finish(run: Run, by: str) -> bool:
 
 
 def publish(job: Job) -> None:
-    """Publish the draft map. After a kill between publishing and counting, the published map is counted."""
+    """Publish the draft map and count its decisions; without a draft the published map is counted."""
     draft = map_draft()
     merge_map = draft or map_published()
     entries = MapEntry.objects.filter(merge_map=merge_map)

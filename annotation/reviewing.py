@@ -107,7 +107,7 @@ def seat_claim(user: User) -> Seat | None:
     A seat still held comes first, with its lease renewed. Else the next free one, seats that were skipped last. On
     SQLite the IMMEDIATE transaction keeps others out; on PostgreSQL the row locks do.
     """
-    User.objects.select_for_update().get(pk=user.pk)  # two windows of one person take turns
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two windows of one person take turns
     held = Seat.objects.filter(holder=user, state=Seat.State.LEASED, lease_until__gte=Now()).order_by("-lease_until")
     if (pk := held.values_list("pk", flat=True).first()) and held.filter(pk=pk).update(lease_until=_lease_end()):
         return _seat(pk)
@@ -198,7 +198,7 @@ def review_undo(user: User) -> Seat | None:
 
     The answer stays stored as withdrawn. Other seats the person holds go back, so that this one is shown next.
     """
-    User.objects.select_for_update().get(pk=user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
     newest = Judgement.objects.filter(person=user, withdrawn=False).order_by("-id").first()
     if newest is None:
         return None

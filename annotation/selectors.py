@@ -50,11 +50,11 @@ def category_codes(merge_map: MergeMap) -> dict[str, str]:
 
 
 def prompt_categories(merge_map: MergeMap, prompt_ids: Sequence[int] | None = None) -> dict[int, str]:
-    """Prompt id → its main category: that of the first of its labels which the map puts into one."""
+    """Prompt id → its main category: that of the first of its labels which the map puts into one, newest run first."""
     code_of = dict(
         MapEntry.objects.filter(merge_map=merge_map, category__isnull=False).values_list("label", "category__code")
     )
-    links = PromptIntent.objects.order_by("prompt", "position", "id")
+    links = PromptIntent.objects.order_by("prompt", "-run", "position")
     if prompt_ids is not None:
         links = links.filter(prompt__in=prompt_ids)
     found: dict[int, str] = {}

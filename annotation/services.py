@@ -187,11 +187,12 @@ def label_assign(
 
     Raises StaleDecision when somebody decided since `seen_revision`, StageError when the map is published.
     """
-    if entry.merge_map.state != MergeMap.State.DRAFT:
+    if not MergeMap.objects.select_for_update().filter(pk=entry.merge_map_id, state=MergeMap.State.DRAFT).exists():
         raise StageError(f"Map {entry.merge_map} is published and can no longer change. Open the merge page again.")
     code = "" if decision.dropped else decision.target
     category = Category.objects.get(code=code) if code else None
-    by = (DecidedBy.PERSON if user else DecidedBy.RULE) if decision.target else DecidedBy.NOBODY
+    doer = DecidedBy.PERSON if user else DecidedBy.RULE
+    by = (undoes.before["by"] if undoes else doer) if decision.target else DecidedBy.NOBODY
     updated = MapEntry.objects.filter(pk=entry.pk, revision=seen_revision).update(
         category=category, dropped=decision.dropped, decided_by=by, revision=seen_revision + 1
     )
@@ -203,7 +204,7 @@ def label_assign(
         merge_map=entry.merge_map,
         label_id=entry.label_id,
         actor=user,
-        by=DecidedBy.PERSON if user else DecidedBy.RULE,
+        by=doer,
         before=entry_state(entry),
         after=after,
         undoes=undoes,
@@ -251,6 +252,7 @@ def _invert(step: LabelOperation | None, user: User, kind: LabelOperation.Kind) 
 @transaction.atomic
 def map_publish(merge_map: MergeMap, user: User | None) -> MergeMap:
     """Publish a draft for ever under the hash of its content. Raises StageError when it was published meanwhile."""
+    MergeMap.objects.select_for_update().get(pk=merge_map.pk)  # no decision comes in between hash and state
     digest = map_sha256(merge_map)
     draft = MergeMap.objects.filter(pk=merge_map.pk, state=MergeMap.State.DRAFT)
     if not draft.update(state=MergeMap.State.PUBLISHED, sha256=digest, published=timezone.now()):

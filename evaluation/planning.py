@@ -214,7 +214,7 @@ def _evaluations(
             "endpoint": endpoint,
             "model_sha256": endpoint.options.get("sha256", ""),
             "settings": _settings(run, name, sources, endpoint),
-            "offline_rules": any(one.backend in OFFLINE for one in asked),
+            "offline_rules": any(one.backend in OFFLINE or one.options.get("offline_rules") for one in asked),
         }
         made.append(EvaluationRun.objects.get_or_create(run=run, version=version, subject=subject, defaults=values)[0])
     return made

@@ -165,6 +165,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
+# Called by every sweep of a worker: what the apps must look after besides runs.
+SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned"]
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))

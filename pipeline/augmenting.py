@@ -115,7 +115,7 @@ def related_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, RelatedRow]]:
 class Pool:
     """What generated prompts are compared with: every alignment and benchmark prompt so far."""
 
-    index: NearIndex = field(default_factory=NearIndex)
+    index: NearIndex
     ids: list[int] = field(default_factory=list)
     benchmark: set[int] = field(default_factory=set)
 
@@ -129,16 +129,18 @@ class Pool:
         self.benchmark.update(pk for pk, _, role in new if role == Corpus.Role.BENCHMARK)
 
 
-_pools: dict[int, Pool] = {}  # of the run in work in this process
+_pools: dict[int, Pool] = {}  # of the runs in work in this process
+
+
+def forget_pool(run: Run) -> None:
+    """Finish of both augmentations: the pool of the run is needed no longer."""
+    _pools.pop(run.pk, None)
 
 
 def candidates_write(run: Run, rows: list[tuple[str, KeywordRow | RelatedRow, Result]]) -> list[Result]:
     """Writer of both augmentations: a value is a Candidate; near-duplicates and benchmark overlaps stay out."""
-    if run.pk not in _pools:
-        _pools.clear()
-        _pools[run.pk] = Pool()
-    pool = _pools[run.pk]
     Corpus.objects.select_for_update().get(pk=generated_corpus().pk)  # one writer at a time sees all that came before
+    pool = _pools.setdefault(run.pk, Pool(NearIndex(run.params["threshold"])))
     pool.refresh()
     results = [result for _, _, result in rows]
     places = [number for number, result in enumerate(results) if isinstance(result.value, Candidate)]
@@ -155,7 +157,7 @@ def judge(candidates: list[Candidate], pool: Pool, threshold: float) -> list[Res
     """For each candidate why it may not enter, or None; later ones are compared with earlier ones too."""
     texts = [one.text for one in candidates]
     near = pool.index.find(texts, threshold)
-    fresh, seen = NearIndex(), set[bytes]()
+    fresh, seen = NearIndex(threshold), set[bytes]()
     verdicts: list[Result | None] = []
     for text, found in zip(texts, near, strict=True):
         if found:

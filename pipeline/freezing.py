@@ -13,6 +13,7 @@ from annotation.models import Corpus, Prompt
 from annotation.text import CLEAN_VERSION, clean, prompt_key
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
+from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import atomic_write, write_jsonl
 from pipeline.models import AlignmentSample, AlignmentSet
@@ -94,6 +95,8 @@ def export(job: Job) -> None:
     Samples that derive from a corpus not for export stay out, and so do repeated instructions, which it cannot use.
     """
     made = selected_set(job.run)
+    if made.state != AlignmentSet.State.FROZEN:
+        raise StageError(f"{made} is not frozen yet, so it is not exported. Run the stage 'freeze' first, then resume.")
     barred = barred_prompts(made)
     total = made.samples.count()
     job.total(total)

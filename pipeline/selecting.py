@@ -9,15 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from annotation.models import Response
+from django.db.models import Q
+
+from annotation.models import PromptIntent, Response
 from annotation.selectors import map_published, prompt_categories, prompts_active
-from madsafe_web.core.models import RunRow
+from madsafe_web.core.models import Run, RunRow
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.stage import Outcome
 from pipeline import balance
 from pipeline.models import AlignmentSample, AlignmentSet, Score
+from pipeline.scoring import scorer_name
 from pipeline.selectors import general_ids
 
 K = Score.Kind
@@ -44,10 +47,13 @@ class Scored:
     response: dict[int, tuple[float, int]] = field(default_factory=dict)
 
 
-def read_scores(runs: Mapping[str, int]) -> Scored:
-    """The scores that three scoring runs gave."""
+def read_scores(runs: Mapping[str, Run]) -> Scored:
+    """The newest scores of the scorers that three scoring runs used, by these runs or by later ones of the same."""
     found = Scored()
-    rows = Score.objects.filter(run__in=runs.values(), value__isnull=False).order_by("id")
+    wanted = Q()
+    for kind, run in runs.items():
+        wanted |= Q(kind=kind, scorer=scorer_name(run))
+    rows = Score.objects.filter(wanted, value__isnull=False).order_by("id")
     for kind, prompt_id, response_id, given in rows.values_list("kind", "prompt", "response", "value").iterator(5000):
         value = cast(float, given)
         if kind == K.PERPLEXITY:
@@ -62,7 +68,7 @@ def read_scores(runs: Mapping[str, int]) -> Scored:
 def select(job: Job) -> None:
     """Make a draft set of the prompts whose scores pass, each with its safest response, and the general sample."""
     general = service.upstream(job.run, "sample_general")
-    runs = {kind.value: service.upstream(job.run, kind).pk for kind in SCORING}
+    runs = {kind.value: service.upstream(job.run, kind) for kind in SCORING}
     merge_map = map_published()
     categories = prompt_categories(merge_map)
     scored = read_scores(runs)
@@ -78,20 +84,37 @@ def select(job: Job) -> None:
     with job.commit() as progress:
         made = AlignmentSet.objects.create(
             name=job.params.name,
-            rule={**job.run.params, "runs": runs, "sample_general": general.pk},
+            rule={
+                **job.run.params,
+                "runs": {kind: run.pk for kind, run in runs.items()},
+                "sample_general": general.pk,
+            },
             counts={"safety": len(chosen), "general": len(drawn), "left_out": dict(reasons)},
             merge_map=merge_map,
             run=job.run,
-            offline_rules=job.run.__class__.objects.filter(pk__in=runs.values(), offline_rules=True).exists(),
+            offline_rules=any(run.offline_rules for run in runs.values()),
         )
         _add_safety(made, chosen, scored, categories)
         _add_general(made, drawn)
+        mark_offline_rules(made)
         job.output(set=made.pk)
         progress.counts = {
             "kept": len(chosen) + len(drawn),
             "rejected": len(ids) - len(chosen) - reasons["without a score"],
             "failed": reasons["without a score"],
         }
+
+
+def mark_offline_rules(made: AlignmentSet) -> None:
+    """Mark a set in which any prompt, response or label comes from the offline rules."""
+    marked = Run.objects.filter(offline_rules=True)
+    prompts = made.samples.values("prompt")
+    rests = (
+        made.samples.filter(Q(prompt__run__in=marked) | Q(response__run__in=marked)).exists()
+        or PromptIntent.objects.filter(prompt__in=prompts, run__in=marked).exists()
+    )
+    if rests:
+        AlignmentSet.objects.filter(pk=made.pk).update(offline_rules=True)
 
 
 def choose(ids: list[int], scored: Scored, params: Any) -> tuple[list[int], Counter[str]]:

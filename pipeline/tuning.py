@@ -43,7 +43,7 @@ def train(job: Job) -> None:
         elif state.state == "failed" and not killed(state):
             raise StageError(f"LLaMA-Factory failed: {state.message} The log is kept in {training.folder}/train.log.")
         else:
-            launch(job, training, folder, vanished=state.state != "stopped")
+            launch(job, training, folder, vanished=not process.stop_asked(folder))
     complete(job, training, folder, samples)
 
 
@@ -165,8 +165,17 @@ def watch(job: Job, folder: Path) -> None:
         job.check()
     except Stopped:
         process.stop(folder)
+        TrainingRun.objects.filter(run=job.run).update(pid=None)
         raise
     time.sleep(LOOK_S)
+
+
+def stop_abandoned() -> None:
+    """Stop processes of trainings that were paused or cancelled while no worker was there to do it."""
+    resting = (Run.State.PAUSED, Run.State.CANCELLED)
+    for training in TrainingRun.objects.filter(pid__isnull=False, run__state__in=resting):
+        process.stop(Path(settings.VAR_DIR, training.folder))
+        TrainingRun.objects.filter(pk=training.pk).update(pid=None)
 
 
 def store_points(job: Job, training: TrainingRun, folder: Path) -> None:
@@ -205,7 +214,7 @@ def complete(job: Job, training: TrainingRun, folder: Path, samples: int) -> Non
     with job.commit(kept=samples):
         name = f"tuned-{job.run.pk}"
         options = {**base.options, "sha256": tuned}
-        if base.backend == "tiny_llama":
+        if base.backend == "tiny_llama" or training.alignment_set.offline_rules:
             options["offline_rules"] = True
             job.offline_rules()
         endpoint_declare(name, {"backend": "transformers", "model": f"{training.folder}/output", "options": options})

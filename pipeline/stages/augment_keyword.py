@@ -48,4 +48,5 @@ STAGE = RowStage(
     process=process,
     write="pipeline.augmenting:candidates_write",
     context="pipeline.augmenting:map_context",
+    finish="pipeline.augmenting:forget_pool",
 )

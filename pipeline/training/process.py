@@ -143,6 +143,11 @@ def stop(folder: Path, *, clean: float = 60.0, terminate: float = 10.0, poll: fl
     return exit_state(folder)
 
 
+def stop_asked(folder: Path) -> bool:
+    """Whether somebody asked the last process of this folder to stop."""
+    return (folder / "stop.json").exists()
+
+
 def exit_state(folder: Path) -> ExitState:
     """Running, or how it ended, from the files alone: the same answer after a restart of everything else."""
     return ExitState("running") if busy(folder) else exit_state_of_ended(folder)
@@ -150,7 +155,7 @@ def exit_state(folder: Path) -> ExitState:
 
 def exit_state_of_ended(folder: Path) -> ExitState:
     """As `exit_state`, for a folder known to be at rest."""
-    record, asked = _json(folder / "exit.json"), (folder / "stop.json").exists()
+    record, asked = _json(folder / "exit.json"), stop_asked(folder)
     state = _json(folder / "output" / "trainer_state.json") or {}
     steps, total = int(state.get("global_step", 0)), int(state.get("max_steps", 0))
     if record is None:

@@ -122,6 +122,11 @@ def test_a_non_commercial_format_is_not_for_export_unless_told(tmp_path: Path) -
     assert dict(Corpus.objects.values_list("name", "exportable")) == {"closed": False, "open": True}
 
 
+def test_a_non_commercial_licence_that_is_declared_counts_too(tmp_path: Path) -> None:
+    run_import({**pairs(tmp_path / "a.jsonl", [row("一")]), "licence": "CC BY-NC 4.0"})
+    assert not Corpus.objects.get().exportable
+
+
 @needs_shared
 def test_the_messy_real_file_comes_out_as_its_manifest_says() -> None:
     path = SHARED / "safety_prompts" / "typical_safety_scenarios.messy.json"

@@ -119,6 +119,14 @@ def test_undo_leaves_alone_what_somebody_else_changed_since(draft: MergeMap, ann
     assert target(draft, "诈骗") == "NS"
 
 
+def test_undoing_a_change_of_a_rules_decision_leaves_it_marked_by_rule(draft: MergeMap, annotator: User) -> None:
+    found = entry(draft, "诈骗")
+    label_assign(entry=found, decision=Decision("CIA"), seen_revision=0, user=None)
+    decide(draft, "诈骗", "NS", annotator)
+    label_undo(user=annotator, merge_map=draft)
+    assert services.entry_state(entry(draft, "诈骗")) == {"target": "CIA", "by": "rule"}
+
+
 def test_a_merge_by_rule_leaves_the_least_certain_undecided(draft: MergeMap) -> None:
     run = service.run_create(stage_name="merge", values={"decide": "rule", "leave_undecided": 1})
     service.run_start(run)

@@ -328,6 +328,29 @@ def test_progress_tells_share_and_rate() -> None:
     assert now.rate is not None and now.rate > 0
 
 
+def test_a_pause_ends_when_the_lease_of_a_worker_elsewhere_has_run_out() -> None:
+    run = started(rows=5)
+    lease.claim(run, "elsewhere/1/0.00/1")
+    service.run_pause(run)
+    run.refresh_from_db()
+    assert run.state == S.PAUSING
+    Chunk.objects.update(lease_until="2000-01-01T00:00:00Z")
+    assert worker.work_on(run.pk).state == S.PAUSED
+
+
+def test_two_threads_of_a_process_do_not_work_on_one_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def again(run_id: int, seconds: float) -> Run:
+        calls.append(run_id)
+        tasks.execute_run(run_id)
+        return Run(state=S.DONE)
+
+    monkeypatch.setattr(worker, "work_on", again)
+    tasks.execute_run(7)
+    assert calls == [7]
+
+
 def test_the_rate_after_a_resume_is_that_of_the_work_since() -> None:
     Trap.at = {"14": EndpointDown("down", "away")}
     run = worker.work_on(started().pk)

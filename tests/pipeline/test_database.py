@@ -12,6 +12,7 @@ from django.conf import settings
 from annotation.models import Corpus, MapEntry, MergeMap, Prompt, PromptIntent, Response
 from annotation.services import labels_get
 from annotation.text import prompt_key
+from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
@@ -217,9 +218,10 @@ def chain_to_freeze(home: Corpus) -> Run:
 
 def score_all() -> None:
     """Perplexities without a model."""
-    run = Run.objects.create(stage="perplexity", state=Run.State.DONE)
+    endpoint_declare("test", {"backend": "transformers", "model": "m"})
+    run = Run.objects.create(stage="perplexity", state=Run.State.DONE, params={"endpoint": "test"})
     for one in Prompt.objects.filter(corpus__role="alignment"):
-        Score.objects.create(kind="perplexity", prompt=one, scorer="test", value=2.0, run=run)
+        Score.objects.create(kind="perplexity", prompt=one, scorer="test:m", value=2.0, run=run)
 
 
 def test_a_frozen_set_is_one_file_under_its_hash() -> None:
@@ -252,6 +254,32 @@ def test_a_prompt_generated_from_one_not_for_export_is_left_out_too() -> None:
     from pipeline.freezing import barred_prompts
 
     assert barred_prompts(made) == {Prompt.objects.get(text="怎样识别诈骗电话？").pk}
+
+
+def test_a_set_that_is_not_frozen_is_not_exported() -> None:
+    run = chain_to_freeze(corpus())
+    AlignmentSet.objects.filter(pk=run.outputs["set"]).update(state="draft")
+    run = service.run_create(stage_name="export", values={})
+    service.run_start(run)
+    assert "is not frozen yet" in work_on(run.pk).error
+
+
+def test_a_set_rests_on_the_offline_rules_when_any_response_in_it_does() -> None:
+    run = chain_to_freeze(corpus())
+    Run.objects.exclude(stage="regenerate").update(offline_rules=False)
+    made = AlignmentSet.objects.get(pk=run.outputs["set"])
+    AlignmentSet.objects.update(offline_rules=False)
+    selecting.mark_offline_rules(made)
+    made.refresh_from_db()
+    assert made.offline_rules
+
+
+def test_a_later_unfinished_scoring_takes_nothing_away_from_a_selection() -> None:
+    chain_to_freeze(corpus())
+    later = Run.objects.create(stage="instruction_safety", state="cancelled", params={"endpoint": "rules"})
+    Score.objects.filter(kind="instruction_safety").update(run=later)
+    run = work("select", instruction_max=1.0, response_min=0.0)
+    assert service.counts(run)["failed"] == 0
 
 
 def test_selecting_without_a_prompt_that_passes_says_why_and_writes_nothing() -> None:

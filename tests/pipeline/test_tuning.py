@@ -95,8 +95,28 @@ def test_a_process_that_vanished_three_times_is_lost_and_can_be_resumed(
 
 def test_a_training_paused_many_times_has_not_vanished(frozen: AlignmentSet, monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage(monkeypatch, *[ExitState("stopped")] * 5, ExitState("finished"))
+    monkeypatch.setattr(process, "stop_asked", lambda folder: stage.launches > 0)
     assert train().state == Run.State.DONE
     assert (stage.launches, TrainingRun.objects.get().launches) == (6, 1)
+
+
+def test_a_training_that_ends_early_unasked_is_not_started_for_ever(
+    frozen: AlignmentSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(monkeypatch, *[ExitState("stopped")] * 9)
+    assert (train().state, stage.launches) == (Run.State.LOST, 3)
+
+
+def test_a_training_cancelled_while_no_worker_was_there_is_stopped_by_the_sweep(
+    frozen: AlignmentSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(monkeypatch, ExitState("running"), ExitState("finished"))
+    run = train()
+    TrainingRun.objects.update(pid=4711)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.CANCELLED)
+    tuning.stop_abandoned()
+    tuning.stop_abandoned()
+    assert (stage.stops, TrainingRun.objects.get().pid) == (1, None)
 
 
 def test_a_process_killed_by_a_signal_is_started_again(frozen: AlignmentSet, monkeypatch: pytest.MonkeyPatch) -> None:

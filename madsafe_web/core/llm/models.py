@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models
 
 
@@ -15,7 +16,7 @@ class Endpoint(models.Model):
     model = models.CharField(max_length=300, blank=True)
     # The name of the environment variable that holds the key: the key itself never enters the database.
     key_env = models.CharField(max_length=80, blank=True)
-    concurrency = models.PositiveIntegerField(default=32)
+    concurrency = models.PositiveIntegerField(default=32, validators=[MinValueValidator(1)])
     options = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:

@@ -213,7 +213,7 @@ class OpenAICompatibleBackend:
             return _down("redirected", f"{where}, a redirect, which is not followed: correct the base URL.")
         if status == 404:
             message = f"{where}: no model '{self._model}' or no such path; a base URL mostly ends in /v1.{detail}"
-            return CallError("not_found", message, final=True)
+            return _down("not_found", message)
         if status == 429:
             return RateLimited(f"{where}: too many requests.{detail}", answer.retry_after)
         if status == 408:

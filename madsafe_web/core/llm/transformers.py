@@ -11,8 +11,9 @@ One worker thread per backend does all torch work, so the event loop stays free.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -164,7 +165,8 @@ class TransformersBackend:
     def _score(self, rows: list[Scored]) -> list[Likelihood | None | Exception]:
         from madsafe_web.core.llm.scoring import likelihoods
 
-        return [*likelihoods(self._load(), rows)]
+        with _out_of_memory():
+            return [*likelihoods(self._load(), rows)]
 
     def _prepare_choices(self, asked: list[tuple[str, tuple[str, ...]]]) -> list[Choice | Exception]:
         loaded = self._load()
@@ -173,7 +175,8 @@ class TransformersBackend:
     def _score_choices(self, choices: list[Choice]) -> list[list[float] | Exception]:
         from madsafe_web.core.llm.scoring import option_scores
 
-        return [*option_scores(self._load(), choices)]
+        with _out_of_memory():
+            return [*option_scores(self._load(), choices)]
 
     def _prepare_generations(self, calls: list[Call]) -> list[Generation | Exception]:
         loaded = self._load()
@@ -184,7 +187,19 @@ class TransformersBackend:
     def _generate(self, rows: list[Generation]) -> list[Reply | Exception]:
         from madsafe_web.core.llm.generation import generate
 
-        return [*generate(self._load(), rows)]
+        with _out_of_memory():
+            return [*generate(self._load(), rows)]
+
+
+@contextmanager
+def _out_of_memory() -> Iterator[None]:
+    """Say a full accelerator in Python's word for it, which makes the batcher halve the batch."""
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(str(error)) from error
 
 
 def _generation_cost(row: Generation) -> int:

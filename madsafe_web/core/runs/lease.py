@@ -19,6 +19,7 @@ from madsafe_web.core.models import Chunk, Run, WorkerPulse
 from madsafe_web.core.runs.errors import LeaseLost
 
 logger = logging.getLogger(__name__)
+START_TOLERANCE_S = 2.0  # start times come from the boot time, which a clock correction moves a little
 MOST_ATTEMPTS = 5  # a chunk that took this many workers down without any progress is not given to another
 
 
@@ -37,7 +38,7 @@ def owner_is_dead(owner: str) -> bool:
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:  # killed, and its parent has not looked yet
             return True
-        return f"{process.create_time():.2f}" != started
+        return abs(process.create_time() - float(started)) > START_TOLERANCE_S
     except psutil.NoSuchProcess:
         return True
 

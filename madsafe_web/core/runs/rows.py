@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -22,7 +23,7 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 
 GROUP_ROWS = 500  # rows in one transaction, at most
-GROUP_WAIT_S = 0.05  # how long a group waits for more rows
+GROUP_WAIT_S = 0.05  # how long a group waits for more rows after its first
 IDLE_WAIT_S = 1.0  # how long nothing may come before an empty group is given
 LONGEST_MESSAGE = 500
 
@@ -72,7 +73,9 @@ class RowEngine:
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
         self.concurrency = max((row.concurrency for row in self.endpoints.values()), default=64)
         self.events: queue.Queue[Event] = queue.Queue(maxsize=4 * GROUP_ROWS)
+        self.unwritten: list[Generated] = []  # replies that came in while the rows were being stopped
         self.stop = threading.Event()
+        self.places = {name: asyncio.Semaphore(row.concurrency) for name, row in self.endpoints.items()}
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, name="rows", daemon=True)
 
@@ -95,7 +98,7 @@ class RowEngine:
         for backend in self.backends.values():
             await backend.close()
 
-    def groups(self, rows: Sequence[tuple[str, Any]]) -> Iterator[tuple[list[Generated], list[Finished]]]:
+    def groups(self, rows: Sequence[tuple[str, Any]]) -> Generator[tuple[list[Generated], list[Finished]], None, None]:
         """Replies and results of the rows, in groups to be written in one transaction each; now and then an empty one.
 
         Raises what ended the rows early: EndpointDown, or any error of the stage's own code.
@@ -122,13 +125,13 @@ class RowEngine:
 
     def _group(self) -> Iterator[Event]:
         """The next events, at most GROUP_ROWS; none after a second without any, so that a pause is noticed."""
-        wait = IDLE_WAIT_S
-        for _ in range(GROUP_ROWS):
-            try:
-                yield self.events.get(timeout=wait)
-            except queue.Empty:
-                return
-            wait = GROUP_WAIT_S
+        try:
+            yield self.events.get(timeout=IDLE_WAIT_S)
+            closes = time.monotonic() + GROUP_WAIT_S
+            for _ in range(GROUP_ROWS - 1):
+                yield self.events.get(timeout=max(0.0, closes - time.monotonic()))
+        except queue.Empty:
+            return
 
     def _look_up(self, wanted: list[Wanted]) -> None:
         stored = Generation.objects.in_bulk([want.key for want in wanted], field_name="call_key") if wanted else {}
@@ -144,10 +147,16 @@ class RowEngine:
                 event = self.events.get(timeout=GROUP_WAIT_S)
             except queue.Empty:
                 continue
-            if isinstance(event, Wanted):
-                self.loop.call_soon_threadsafe(_answer, event.found, None)
+            self._set_aside(event)
         while not self.events.empty():
-            self.events.get_nowait()
+            self._set_aside(self.events.get_nowait())
+
+    def _set_aside(self, event: Event) -> None:
+        """Keep a reply that was paid for; its row is asked again later and finds it in the cache."""
+        if isinstance(event, Generated):
+            self.unwritten.append(event)
+        elif isinstance(event, Wanted):
+            self.loop.call_soon_threadsafe(_answer, event.found, None)
 
     async def _all(self, rows: Sequence[tuple[str, Any]]) -> None:
         remaining = iter(rows)
@@ -190,15 +199,19 @@ class RowEngine:
             cached: Reply | None = await found
             if cached is not None:
                 return cached
-        reply = replace(await backend.complete(call), key=key)
+        async with self.places[endpoint]:
+            given = await backend.complete(call)
+        reply = replace(given, text=storable(given.text), reasoning=storable(given.reasoning), key=key)
         await self._put(Generated(row, call, reply))
         return reply
 
     async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
-        return await self._scorer(endpoint).likelihood(text)
+        async with self.places[endpoint]:
+            return await self._scorer(endpoint).likelihood(text)
 
     async def choose(self, endpoint: str, prompt: str, options: Sequence[str]) -> list[float]:
-        return await self._scorer(endpoint).choose(prompt, options)
+        async with self.places[endpoint]:
+            return await self._scorer(endpoint).choose(prompt, options)
 
     def _backend(self, endpoint: str) -> Backend:
         if endpoint not in self.backends:
@@ -214,6 +227,11 @@ class RowEngine:
                 "Name an endpoint with the backend 'transformers'."
             )
         return backend
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: NUL, and halves of characters that a model broke off."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _finish(word: str) -> Finish:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from madsafe_web.core.models import AuditEvent, Chunk, Run, RunEvent, User
@@ -115,8 +116,8 @@ def _ask(run: Run, asked: S, settled: S, user: User | None, verb: str) -> bool:
 
 
 def settle(run: Run) -> None:
-    """Turn pausing into paused and cancelling into cancelled once no worker holds a chunk."""
-    if run.chunks.filter(state=Chunk.State.LEASED).exists():
+    """Turn pausing into paused and cancelling into cancelled once no worker holds a living lease."""
+    if run.chunks.filter(state=Chunk.State.LEASED, lease_until__gte=Now()).exists():
         return
     Run.objects.filter(pk=run.pk, state=S.PAUSING).update(state=S.PAUSED)
     Run.objects.filter(pk=run.pk, state=S.CANCELLING).update(state=S.CANCELLED, finished=timezone.now())

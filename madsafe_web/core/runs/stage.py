@@ -52,7 +52,11 @@ class Result:
 
 
 class Ask(Protocol):
-    """How a row function reaches a model. Every reply is stored raw before the row function sees it."""
+    """How a row function reaches a model.
+
+    Every reply is handed over raw to be stored before the row function sees it, and written in the transaction of what
+    is read out of it, or an earlier one.
+    """
 
     async def __call__(self, endpoint: str, call: Call) -> Reply: ...
 

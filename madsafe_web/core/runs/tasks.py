@@ -5,25 +5,50 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from celery import shared_task
 from celery.signals import worker_ready
-from django.db import OperationalError, connection, transaction
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from madsafe_web.core.models import Chunk, Run
 from madsafe_web.core.runs import lease, service, worker
+from madsafe_web.core.runs.stages import point
 
 logger = logging.getLogger(__name__)
 SLOT_S = 600.0  # a worker slot is given back after so long, so that runs take turns
 SWEEP_S = 5.0
+_lock = threading.Lock()
+_in_work: set[int] = set()
 
 
 @shared_task(ignore_result=True)  # type: ignore[untyped-decorator]  # Celery has no types
 def execute_run(run_id: int) -> None:
-    run = worker.work_on(run_id, seconds=SLOT_S)
+    """Work on a run for a while, in one thread of a process only: a model in process is loaded once, not per thread."""
+    with _alone(run_id) as alone:
+        if not alone:
+            return
+        run = worker.work_on(run_id, seconds=SLOT_S)
     if run.state in service.ACTIVE and run.chunks.filter(lease.claimable()).exists():
         enqueue(run)
+
+
+@contextmanager
+def _alone(run_id: int) -> Iterator[bool]:
+    """Whether no other thread of this process works on the run."""
+    with _lock:
+        alone = run_id not in _in_work
+        if alone:
+            _in_work.add(run_id)
+    try:
+        yield alone
+    finally:
+        if alone:
+            with _lock:
+                _in_work.discard(run_id)
 
 
 def enqueue(run: Run) -> None:
@@ -36,7 +61,8 @@ def _ring(run_id: int) -> None:
     from madsafe_web.celery import app
 
     try:
-        app.send_task(execute_run.name, args=[run_id])
+        # A ring that nobody answered soon is worth nothing: the sweep rings again.
+        app.send_task(execute_run.name, args=[run_id], expires=4 * SWEEP_S)
     except (BrokerError, OSError) as error:
         logger.warning("run %s stays queued, the broker cannot be reached: %s", run_id, error)
 
@@ -51,6 +77,8 @@ def sweep() -> list[int]:
         if not unfinished.exists() or unfinished.filter(lease.claimable()).exists():
             ringing.append(run.pk)
             _ring(run.pk)
+    for hook in settings.SWEEP_HOOKS:
+        point(hook)()
     return ringing
 
 
@@ -64,7 +92,7 @@ def _watch() -> None:
         try:
             lease.pulse()
             sweep()
-        except OperationalError as error:  # the database is away for a moment: try again
+        except DatabaseError as error:  # away for a moment, or not migrated yet: try again
             logger.warning("the watch could not reach the database: %s", error)
             connection.close()
         time.sleep(SWEEP_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.db import OperationalError, transaction
@@ -44,8 +44,10 @@ def work_on(run_id: int, seconds: float = float("inf")) -> Run:
         run.refresh_from_db()
         lease.free_dead(run)
         _work(run, time.monotonic() + seconds)
-        service.settle(run)
-        run.refresh_from_db()
+    else:
+        lease.free_dead(run)
+    service.settle(run)
+    run.refresh_from_db()
     return run
 
 
@@ -131,11 +133,16 @@ def _work_chunk(run: Run, declared: RowStage, chunk: Chunk, heartbeat: lease.Hea
     waiting = [key for key in chunk.subjects if key not in ended]
     rows = point(declared.fetch)(run, waiting)
     write = point(declared.write)
-    for generated, finished in engine.groups(rows):
-        if generated or finished:
-            _write_group(run, chunk, heartbeat.owner, write, generated, finished)
-        if heartbeat.stop_asked.is_set():
-            raise Stopped
+    groups = engine.groups(rows)
+    try:
+        for generated, finished in groups:
+            if generated or finished:
+                _write_group(run, chunk, heartbeat.owner, write, generated, finished)
+            if heartbeat.stop_asked.is_set():
+                raise Stopped
+    finally:
+        groups.close()  # waits for the rows in flight
+        _write_left(run, chunk, heartbeat.owner, engine)
     _gone(run, chunk, heartbeat.owner, set(waiting) - {key for key, _ in rows})
     _chunk_done(chunk, heartbeat.owner)
 
@@ -148,6 +155,15 @@ def _write_group(
     _store_replies(run, generated)
     results: list[Result] = write(run, [(one.key, one.row, one.result) for one in finished]) if finished else []
     _store_outcomes(run, chunk, [(one.key, result) for one, result in zip(finished, results, strict=True)])
+
+
+def _write_left(run: Run, chunk: Chunk, owner: str, engine: RowEngine) -> None:
+    """Store the replies that came in while the rows were being stopped, if the chunk is still ours."""
+    left, engine.unwritten = engine.unwritten, []
+    if not left:
+        return
+    with suppress(LeaseLost):
+        _write_group(run, chunk, owner, lambda *_: [], left, [])
 
 
 def _store_replies(run: Run, generated: list[Generated]) -> None:
@@ -171,7 +187,7 @@ def _store_replies(run: Run, generated: list[Generated]) -> None:
             prompt_tokens=one.reply.prompt_tokens,
             completion_tokens=one.reply.completion_tokens,
         )
-        for one in generated
+        for one in sorted(generated, key=lambda one: one.reply.key)  # one order for all workers: no deadlock
     ]
     Generation.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
 

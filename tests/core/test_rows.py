@@ -1,0 +1,125 @@
+"""What the loop of a run does between row functions, backends and the writing thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from madsafe_web.core.llm import templates
+from madsafe_web.core.llm.base import Call, Reply, Sampling
+from madsafe_web.core.llm.endpoints import endpoint_declare
+from madsafe_web.core.models import Generation, Run
+from madsafe_web.core.runs import rows, service, stages
+from madsafe_web.core.runs.rows import RowEngine, storable
+from madsafe_web.core.runs.stage import Ask, Result, RowStage
+from madsafe_web.core.runs.worker import work_on
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    endpoint: str = "far"
+    near_endpoint: str = "rules"
+
+
+class Slow:
+    """A backend that counts how many calls it has at once."""
+
+    offline_rules = False
+
+    def __init__(self, text: str = "ok") -> None:
+        self.text, self.now, self.most, self.calls = text, 0, 0, 0
+
+    async def complete(self, call: Call) -> Reply:
+        self.now, self.calls = self.now + 1, self.calls + 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.005)
+        self.now -= 1
+        return Reply(self.text)
+
+    async def close(self) -> None:
+        return None
+
+
+async def process(row: str, params: Params, context: None, ask: Ask) -> Result:
+    call = templates.render("label.zh", {"prompt": row}, Sampling())
+    return Result((await ask(params.endpoint, call)).text)
+
+
+def plan(run: Run) -> list[str]:
+    return [str(number) for number in range(30)]
+
+
+def fetch(run: Run, keys: list[str]) -> list[tuple[str, str]]:
+    return [(key, key) for key in keys]
+
+
+def write(run: Run, given: list[tuple[str, str, Result]]) -> list[Result]:
+    return [result for _, _, result in given]
+
+
+STAGE = RowStage(
+    name="rows",
+    params=Params,
+    plan=f"{__name__}:plan",
+    fetch=f"{__name__}:fetch",
+    process=process,
+    write=f"{__name__}:write",
+)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
+    """An endpoint `far` that takes three calls at once, beside the rules, which take 256."""
+    endpoint_declare("far", {"backend": "openai_compatible", "base_url": "http://127.0.0.1:9/v1", "concurrency": 3})
+    backend = Slow()
+    original = rows.backend_for
+    monkeypatch.setattr(rows, "backend_for", lambda row: backend if row.name == "far" else original(row))
+    monkeypatch.setattr(stages, "stages", lambda: {"rows": STAGE})
+    yield backend
+
+
+def work() -> Run:
+    run = service.run_create(stage_name="rows", values={})
+    service.run_start(run)
+    return work_on(run.pk)
+
+
+def test_an_endpoint_never_has_more_calls_at_once_than_it_takes(slow: Slow) -> None:
+    assert work().state == Run.State.DONE
+    assert (slow.most, slow.calls) == (3, 30)
+
+
+def test_a_second_run_is_answered_from_the_cache(slow: Slow) -> None:
+    work()
+    assert work().state == Run.State.DONE
+    assert slow.calls == 30
+
+
+def test_a_reply_with_half_a_character_is_stored_without_it(slow: Slow) -> None:
+    slow.text = "ok \ud83d\0"
+    assert work().state == Run.State.DONE
+    assert set(Generation.objects.values_list("text", flat=True)) == {"ok ?"}
+
+
+def test_text_that_every_database_takes_stays_as_it_is() -> None:
+    assert storable("全角，😀 text\n") == "全角，😀 text\n"
+
+
+def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow) -> None:
+    run = service.run_create(stage_name="rows", values={})
+    with RowEngine(STAGE, Params(), None, ["far"]) as engine:
+        groups = engine.groups(fetch(run, plan(run)))
+        generated, _ = next(groups)
+        groups.close()
+    kept = len(generated) + len(engine.unwritten)
+    assert 0 < kept == slow.calls < 30
+
+
+def test_a_concurrency_of_none_is_refused() -> None:
+    with pytest.raises(Exception, match="greater than or equal to 1"):
+        endpoint_declare("none", {"backend": "rules", "concurrency": 0})
