@@ -44,6 +44,7 @@ def secret_key() -> str:
 
 
 VAR_DIR = Path(env("MADSAFE_VAR", str(BASE_DIR / "var")))
+VAR_DIR.mkdir(parents=True, exist_ok=True)
 MADSAFE_URL = env("MADSAFE_URL", "http://127.0.0.1:8000")
 SITE = urlsplit(MADSAFE_URL)
 LOOPBACK = SITE.scheme == "http" and SITE.hostname in {"127.0.0.1", "localhost", "::1"}
