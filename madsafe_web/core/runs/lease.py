@@ -38,7 +38,7 @@ def owner_is_dead(owner: str) -> bool:
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:  # killed, and its parent has not looked yet
             return True
-        return abs(process.create_time() - float(started)) > START_TOLERANCE_S
+        return bool(abs(process.create_time() - float(started)) > START_TOLERANCE_S)  # psutil has no types
     except psutil.NoSuchProcess:
         return True
 
