@@ -167,6 +167,30 @@ def test_a_training_outlives_the_command_and_is_found_again(install: Install) ->
     assert_whole_training(made, launches=1)
 
 
+def summary(installation: Installation) -> dict[str, Any]:
+    """What a demo wrote, without its duration and where its log lies."""
+    facts: dict[str, Any] = json.loads((installation.var / "demo" / "summary.json").read_text(encoding="utf-8"))
+    del facts["seconds"], facts["training"]["log"]
+    return facts
+
+
+def test_a_demo_killed_in_label_and_in_train_ends_as_one_that_was_left_alone(install: Install) -> None:
+    quiet, killed = install("quiet"), install("killed")
+    undisturbed = quiet.manage("demo", "--no-serve", seconds=150)
+    assert undisturbed.code == 0, undisturbed.err
+    first = killed.start("manage.py", "demo", "--no-serve")
+    wait_until(lambda: stage_rows(killed, "label"), 60, "rows of label")
+    first.kill()
+    assert killed.rows("SELECT state FROM core_run WHERE stage = 'label'") == [("running",)]
+    second = killed.start("manage.py", "demo", "--no-serve")
+    wait_until(lambda: checkpoints(killed), 80, "a checkpoint")
+    os.killpg(int(record(killed)["pid"]), signal.SIGKILL)
+    done = second.wait(150)
+    assert done.code == 0, done.err
+    assert killed.rows("SELECT launches FROM pipeline_trainingrun") == [(2,)]
+    assert summary(killed) == summary(quiet)
+
+
 def assert_whole_training(made: Installation, launches: int) -> None:
     """One training with every step once, all samples counted, a model of its own."""
     ((samples, started, base, tuned),) = made.rows(
