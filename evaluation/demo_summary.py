@@ -11,11 +11,10 @@ from django.conf import settings
 
 from annotation.models import IntentLabel
 from evaluation import selectors
+from madsafe_web.core.management.commands.run_pipeline import OFFLINE_MARK
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from pipeline.models import AlignmentSet, TrainingRun
-
-MARK = "offline rules: for trying MadSafe, not for publishing results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ class Summary:
             lines.append(f"{what} {row['score']:.3f} [{low:.3f}, {high:.3f}]")
         lines.append(f"{self.facts['open_reviews']} uncertain verdicts wait for a reviewer")
         lines.append(f"{self.facts['seconds']:.0f} seconds")
-        return "\n".join([*lines, MARK, ""])
+        return "\n".join([*lines, OFFLINE_MARK, ""])
 
 
 def summary_of(runs: Sequence[Run], seconds: float) -> Summary:

@@ -52,7 +52,7 @@ def read_scores(runs: Mapping[str, Run]) -> Scored:
     found = Scored()
     wanted = Q()
     for kind, run in runs.items():
-        wanted |= Q(kind=kind, scorer=scorer_name(run))
+        wanted |= Q(kind=kind, scorer=scorer_of(run))
     rows = Score.objects.filter(wanted, value__isnull=False).order_by("id")
     for kind, prompt_id, response_id, given in rows.values_list("kind", "prompt", "response", "value").iterator(5000):
         value = cast(float, given)
@@ -63,6 +63,11 @@ def read_scores(runs: Mapping[str, Run]) -> Scored:
         else:  # the safest response wins; of equals the newest, which is the regenerated one
             found.response[prompt_id] = max(found.response.get(prompt_id, (0.0, 0)), (value, response_id))
     return found
+
+
+def scorer_of(run: Run) -> str:
+    """The scorer of a run as its scores name it: the endpoint may have been given another model since."""
+    return Score.objects.filter(run=run).values_list("scorer", flat=True).first() or scorer_name(run)
 
 
 def select(job: Job) -> None:

@@ -282,6 +282,13 @@ def test_a_later_unfinished_scoring_takes_nothing_away_from_a_selection() -> Non
     assert service.counts(run)["failed"] == 0
 
 
+def test_an_endpoint_given_another_model_takes_no_scores_away_from_a_selection() -> None:
+    chain_to_freeze(corpus())
+    endpoint_declare("test", {"backend": "transformers", "model": "another"})
+    run = work("select", instruction_max=1.0, response_min=0.0)
+    assert service.counts(run)["failed"] == 0
+
+
 def test_selecting_without_a_prompt_that_passes_says_why_and_writes_nothing() -> None:
     chain_to_freeze(corpus())
     run = service.run_create(stage_name="select", values={"instruction_max": 0.0})

@@ -61,8 +61,8 @@ def _ring(run_id: int) -> None:
     from madsafe_web.celery import app
 
     try:
-        # A ring that nobody answered soon is worth nothing: the sweep rings again.
-        app.send_task(execute_run.name, args=[run_id], expires=4 * SWEEP_S)
+        # Without an expiry, which would compare the clocks of two machines; a ring too many costs nothing (_alone).
+        app.send_task(execute_run.name, args=[run_id])
     except (BrokerError, OSError) as error:
         logger.warning("run %s stays queued, the broker cannot be reached: %s", run_id, error)
 
@@ -92,7 +92,7 @@ def _watch() -> None:
         try:
             lease.pulse()
             sweep()
-        except DatabaseError as error:  # away for a moment, or not migrated yet: try again
-            logger.warning("the watch could not reach the database: %s", error)
+        except (DatabaseError, OSError) as error:  # away for a moment, not migrated yet, a full disk: try again
+            logger.warning("the watch could not do its round: %s", error)
             connection.close()
         time.sleep(SWEEP_S)

@@ -26,6 +26,7 @@ DATABASE_GONE = (
     "The database cannot be used: {error}. What was written is kept. "
     "Start it, or free disk space, then call this command again."
 )
+OFFLINE_MARK = "offline rules: for trying MadSafe, not for publishing results"
 RESTING: dict[str, int] = {
     Run.State.PAUSED: EXIT_PAUSED,
     Run.State.OVER_BUDGET: EXIT_PAUSED,
@@ -61,6 +62,8 @@ class Command(BaseCommand):
             sys.exit(EXIT_FAILED)
         if last.state != Run.State.DONE:
             self.stderr.write(f"{last.stage}: {last.error or last.get_state_display()}")
+        if Run.objects.filter(pk__in=[run.pk for run in runs], offline_rules=True).exists():
+            self.stdout.write(OFFLINE_MARK)
         if options["json"]:
             facts = {
                 "seconds": round(time.monotonic() - started, 1),
