@@ -7,6 +7,7 @@ import shutil
 import tempfile
 
 import pytest
+from django.utils import translation
 
 OWNER = "MADSAFE_TESTS_OWNER"  # the process that made the folder removes it, its xdist workers only use it
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "client", "admin_client"}
@@ -36,6 +37,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_unconfigure() -> None:
     if os.environ.get(OWNER) == str(os.getpid()):
         shutil.rmtree(os.environ["MADSAFE_VAR"], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def english() -> None:
+    """Every test begins in English: a request in another language before it leaves that one active in the thread."""
+    translation.activate("en")
 
 
 @pytest.fixture(autouse=True)
