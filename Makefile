@@ -13,7 +13,7 @@ MANAGE := $(BIN)/python manage.py
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: .venv/ready $(VAR)/secret_key ## install everything into .venv (TORCH_INDEX=url for another torch build)
+setup: .venv/ready $(VAR)/secret_key $(VAR)/encryption_keys ## install everything into .venv (TORCH_INDEX=url for another torch build)
 
 .venv/ready: requirements.txt requirements/train.txt requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "MadSafe needs Python 3.11; set PYTHON=/path/to/python3.11."; exit 1; }
@@ -25,7 +25,7 @@ setup: .venv/ready $(VAR)/secret_key ## install everything into .venv (TORCH_IND
 	$(PIP) -r requirements/dev.txt
 	@touch $@
 
-$(VAR)/secret_key:
+$(VAR)/secret_key $(VAR)/encryption_keys:
 	@mkdir -p $(VAR)
 	@umask 077; $(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(48))' > $@
 

@@ -25,10 +25,10 @@ from annotation.models import (
 from annotation.rows import Candidate, LabelRow, NewResponse, PromptRow
 from annotation.selectors import map_draft
 from annotation.text import language, prompt_key, response_key
+from madsafe_web.core.audit import audit
 from madsafe_web.core.llm.parse import Suggestion, label_key
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs.errors import StageError
-from madsafe_web.core.runs.service import audit
 from madsafe_web.core.runs.stage import Outcome, Result
 
 Kind = LabelOperation.Kind

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Corpus
+from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs import service
@@ -80,7 +81,7 @@ def corpus_import(*, user: User, values: dict[str, Any]) -> Run:
     }
     with transaction.atomic():
         run = service.run_create(stage_name="import", values={"files": [declared]}, user=user)
-        service.audit(user, "corpus.import", values["name"], run=run.pk)
+        audit(user, "corpus.import", values["name"], run=run.pk)
         service.run_start(run)
         enqueue(run)
     return run

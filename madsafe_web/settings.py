@@ -6,6 +6,7 @@ A value may also stand in a file: `NAME_FILE` names it (for secrets).
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +44,16 @@ def secret_key() -> str:
     return key
 
 
+def encryption_keys() -> list[str]:
+    """The keys for secrets at rest, the newest first: comma-separated, or one a line in what `make setup` wrote."""
+    path = VAR_DIR / "encryption_keys"
+    text = env("MADSAFE_ENCRYPTION_KEYS") or (path.read_text(encoding="utf-8") if path.is_file() else "")
+    keys = [key.strip() for key in text.replace(",", "\n").splitlines() if key.strip()]
+    if any(len(key) < 32 for key in keys):
+        raise ImproperlyConfigured("Each key of MADSAFE_ENCRYPTION_KEYS must have at least 32 characters.")
+    return keys
+
+
 VAR_DIR = Path(env("MADSAFE_VAR", str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 MADSAFE_URL = env("MADSAFE_URL", "http://127.0.0.1:8000")
@@ -52,6 +63,7 @@ if not LOOPBACK and SITE.scheme != "https":
     raise ImproperlyConfigured(f"MADSAFE_URL is {MADSAFE_URL}: any address but a loopback one must be https.")
 
 SECRET_KEY = secret_key()
+ENCRYPTION_KEYS = encryption_keys()
 DEBUG = env_flag("MADSAFE_DEBUG")
 ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"] if LOOPBACK else [SITE.hostname or ""]
 CSRF_TRUSTED_ORIGINS = [] if LOOPBACK else [MADSAFE_URL]
@@ -70,21 +82,27 @@ INSTALLED_APPS = [
     "django_htmx",
     "template_partials",
     "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "axes",
 ]
 MIDDLEWARE = [
+    "madsafe_web.core.middleware.known_request",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "madsafe_web.core.middleware.PreferredLocale",
+    "madsafe_web.core.middleware.own_password",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "madsafe_web.core.middleware.no_store",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "madsafe_web.urls"
 WSGI_APPLICATION = "madsafe_web.wsgi.application"
@@ -124,6 +142,21 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # refuses who failed too often, then hands on to the next
+    "django.contrib.auth.backends.ModelBackend",
+]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True  # the audit record tells who signed in
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
+AXES_CLIENT_IP_CALLABLE = "madsafe_web.core.middleware.client_address"
+AXES_LOCKOUT_CALLABLE = "madsafe_web.core.accounts.views.locked_out"
+# How many proxies of ours stand before the server: so many addresses at the end of X-Forwarded-For are to be believed.
+TRUSTED_PROXIES = int(env("MADSAFE_PROXIES", "0" if LOOPBACK else "1"))
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "accounts:login"

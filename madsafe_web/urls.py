@@ -7,7 +7,7 @@ from madsafe_web.core import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
-    path("accounts/", include("madsafe_web.core.accounts_urls")),
+    path("accounts/", include("madsafe_web.core.accounts.urls")),
     path("runs/", include("madsafe_web.core.runs.urls")),
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),

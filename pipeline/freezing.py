@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from annotation.models import Corpus, Prompt
 from annotation.text import CLEAN_VERSION, clean, prompt_key
+from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import StageError
@@ -58,7 +59,7 @@ def freeze(job: Job) -> None:
         AlignmentSet.objects.filter(pk=made.pk, state=AlignmentSet.State.DRAFT).update(
             state=AlignmentSet.State.FROZEN, sha256=digest, file=f"sets/{path.name}", frozen=timezone.now()
         )
-        service.audit(job.run.actor, "set.freeze", f"set {made.pk}", rows=count, sha256=digest)
+        audit(job.run.actor, "set.freeze", f"set {made.pk}", rows=count, sha256=digest)
         job.output(set=made.pk, sha256=digest, rows=count)
     job.log(f"Frozen with {count} samples; {dropped} were left out: overlap with a benchmark, or an empty text.")
 
@@ -104,7 +105,7 @@ def export(job: Job) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     count, digest = write_jsonl(path, alpaca_rows(made, barred))
     with job.commit(kept=count, rejected=len(barred), duplicate=total - count - len(barred)):
-        service.audit(job.run.actor, "set.export", f"set {made.pk}", rows=count, left_out=len(barred))
+        audit(job.run.actor, "set.export", f"set {made.pk}", rows=count, left_out=len(barred))
         job.output(set=made.pk, file=f"export/{path.name}", rows=count, sha256=digest)
 
 

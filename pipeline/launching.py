@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from madsafe_web.core.access import scoped
+from madsafe_web.core.audit import audit
 from madsafe_web.core.llm.endpoints import spec
 from madsafe_web.core.models import Endpoint, Run, User
 from madsafe_web.core.runs import service, tasks
@@ -140,6 +141,6 @@ def training_launch(*, user: User, values: dict[str, Any]) -> Run:
     """Make and queue a run of the stage `train`. Raises ConfigError for a parameter that cannot be used."""
     run = service.run_create(stage_name="train", values=values, user=user)
     service.run_start(run)
-    service.audit(user, "training.launch", str(run), set=values["set_id"], base=values["base_endpoint"])
+    audit(user, "training.launch", str(run), set=values["set_id"], base=values["base_endpoint"])
     tasks.enqueue(run)
     return run

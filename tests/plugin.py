@@ -16,6 +16,7 @@ if OWNER not in os.environ:
     os.environ[OWNER] = str(os.getpid())
     os.environ["MADSAFE_VAR"] = tempfile.mkdtemp(prefix="madsafe-tests-")
     os.environ["MADSAFE_SECRET_KEY"] = "a key for tests only, long enough for the settings to take"
+    os.environ["MADSAFE_ENCRYPTION_KEYS"] = "an encryption key for the tests alone and long enough"
     os.environ["MADSAFE_URL"] = "http://127.0.0.1:8000"
 
 
@@ -37,6 +38,23 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_unconfigure() -> None:
     if os.environ.get(OWNER) == str(os.getpid()):
         shutil.rmtree(os.environ["MADSAFE_VAR"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def emptied_with_the_audit() -> None:
+    """A transactional test empties all tables, which the audit record refuses until its triggers are taken away."""
+    from django.db.backends.base.operations import BaseDatabaseOperations
+
+    from madsafe_web.core import audit_triggers
+
+    flush = BaseDatabaseOperations.execute_sql_flush
+
+    def flush_all(self: BaseDatabaseOperations, statements: list[str]) -> None:
+        audit_triggers.drop(self.connection)
+        flush(self, statements)
+        audit_triggers.install(self.connection)
+
+    BaseDatabaseOperations.execute_sql_flush = flush_all
 
 
 @pytest.fixture(autouse=True)

@@ -1,7 +1,8 @@
 """Who gets what at every address: the one table that tests/test_access.py walks.
 
-A status is what a person of that role gets for a GET, or for a POST with an empty body, where the object named in the
-address exists. 302 for `anonymous` is the way to the sign-in, unless the address is open to all.
+A status is what a person of that role gets for the method with an empty body, where the object named in the address
+exists. 302 for `anonymous` is the way to the sign-in, unless the address is open to all. A method that is not named is
+not there: 405 for whoever is signed in, 302 for the others.
 """
 
 from __future__ import annotations
@@ -30,84 +31,63 @@ def only(status: int, *roles: str) -> Statuses:
 
 READ = signed_in(200)
 NO = signed_in(405)  # no such method, whoever asks
+OPEN_POST = {**dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), everybody(405)), "POST": everybody(302)}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
-GET: dict[str, Statuses] = {
-    "overview": READ,
-    "accounts:login": by_role(200, 302, 302, 302, 302),  # who is signed in already goes on to the overview
-    "accounts:logout": NO,
-    "set-theme": everybody(405),
-    "set-language": everybody(405),
-    "runs:list": READ,
-    "runs:start": NO,
-    "runs:detail": READ,
-    "runs:progress": signed_in(286),  # the run has ended: poll no more
-    "runs:pause": NO,
-    "runs:resume": NO,
-    "runs:cancel": NO,
-    "annotation:corpora": READ,
-    "annotation:corpus": READ,
-    "annotation:prompts": READ,
-    "annotation:prompt": READ,
-    "annotation:distributions": READ,
-    "annotation:merge": READ,
-    "annotation:label": READ,
-    "annotation:label-assign": NO,
-    "annotation:label-undo": NO,
-    "annotation:label-redo": NO,
-    "annotation:map-publish": NO,
-    "annotation:merge-finish": NO,
-    "annotation:review": READ,
-    "annotation:review-answer": NO,
-    "annotation:review-skip": NO,
-    "annotation:review-undo": NO,
-    "pipeline:sets": READ,
-    "pipeline:set": READ,
-    "pipeline:set-file": only(200, "lead"),
-    "pipeline:trainings": READ,
-    "pipeline:training-launch": only(200, "lead"),
-    "pipeline:training": READ,
-    "pipeline:training-progress": signed_in(286),
-    "pipeline:training-stop": NO,
-    "evaluation:results": READ,
-    "evaluation:results-csv": READ,
+ADDRESSES: dict[str, dict[str, Statuses]] = {
+    "overview": {"GET": READ},
+    # who is signed in already goes on to the overview; a POST gives the form again, with its errors
+    "accounts:login": {
+        "GET": by_role(200, 302, 302, 302, 302),
+        "POST": by_role(200, 302, 302, 302, 302),
+        **dict.fromkeys(("PUT", "PATCH", "DELETE"), by_role(405, 302, 302, 302, 302)),
+    },
+    "accounts:logout": {"POST": signed_in(302)},
+    "accounts:password": {"GET": READ, "POST": READ},  # the form again, with its errors
+    "set-theme": OPEN_POST,
+    "set-language": OPEN_POST,
+    "runs:list": {"GET": READ},
+    # to the list, with a message: the form names no stage
+    "runs:start": {"POST": only(302, "lead")},
+    "runs:detail": {"GET": READ},
+    # the run has ended: poll no more
+    "runs:progress": {"GET": signed_in(286)},
+    # to the run, with a message: it has ended
+    "runs:pause": {"POST": only(302, "lead")},
+    "runs:resume": {"POST": only(302, "lead")},
+    "runs:cancel": {"POST": only(302, "lead")},
+    # the form names no file
+    "annotation:corpora": {"GET": READ, "POST": only(422, "lead")},
+    "annotation:corpus": {"GET": READ},
+    "annotation:prompts": {"GET": READ},
+    "annotation:prompt": {"GET": READ},
+    "annotation:distributions": {"GET": READ},
+    "annotation:merge": {"GET": READ},
+    "annotation:label": {"GET": READ},
+    "annotation:label-assign": {"POST": only(422, "annotator", "lead")},
+    # with a message: there is nothing to take back
+    "annotation:label-undo": {"POST": only(302, "annotator", "lead")},
+    "annotation:label-redo": {"POST": only(302, "annotator", "lead")},
+    # the form names no map
+    "annotation:map-publish": {"POST": only(404, "lead")},
+    "annotation:merge-finish": {"POST": only(404, "lead")},
+    "annotation:review": {"GET": READ},
+    "annotation:review-answer": {"POST": only(422, "reviewer")},
+    "annotation:review-skip": {"POST": only(422, "reviewer")},
+    "annotation:review-undo": {"POST": only(302, "reviewer")},
+    "pipeline:sets": {"GET": READ},
+    "pipeline:set": {"GET": READ},
+    "pipeline:set-file": {"GET": only(200, "lead")},
+    "pipeline:trainings": {"GET": READ},
+    "pipeline:training-launch": {"GET": only(200, "lead"), "POST": only(422, "lead")},
+    "pipeline:training": {"GET": READ},
+    "pipeline:training-progress": {"GET": signed_in(286)},
+    "pipeline:training-stop": {"POST": only(302, "lead")},
+    "evaluation:results": {"GET": READ},
+    "evaluation:results-csv": {"GET": READ},
 }
-POST: dict[str, Statuses] = {
-    "overview": NO,
-    "accounts:login": by_role(200, 302, 302, 302, 302),  # the form again, with its errors
-    "accounts:logout": signed_in(302),
-    "set-theme": everybody(302),
-    "set-language": everybody(302),
-    "runs:list": NO,
-    "runs:start": only(302, "lead"),  # to the list, with a message: the form names no stage
-    "runs:detail": NO,
-    "runs:progress": NO,
-    "runs:pause": only(302, "lead"),  # to the run, with a message: it has ended
-    "runs:resume": only(302, "lead"),
-    "runs:cancel": only(302, "lead"),
-    "annotation:corpora": only(422, "lead"),  # the form names no file
-    "annotation:corpus": NO,
-    "annotation:prompts": NO,
-    "annotation:prompt": NO,
-    "annotation:distributions": NO,
-    "annotation:merge": NO,
-    "annotation:label": NO,
-    "annotation:label-assign": only(422, "annotator", "lead"),
-    "annotation:label-undo": only(302, "annotator", "lead"),  # with a message: there is nothing to take back
-    "annotation:label-redo": only(302, "annotator", "lead"),
-    "annotation:map-publish": only(404, "lead"),  # the form names no map
-    "annotation:merge-finish": only(404, "lead"),
-    "annotation:review": NO,
-    "annotation:review-answer": only(422, "reviewer"),
-    "annotation:review-skip": only(422, "reviewer"),
-    "annotation:review-undo": only(302, "reviewer"),
-    "pipeline:sets": NO,
-    "pipeline:set": NO,
-    "pipeline:set-file": NO,
-    "pipeline:trainings": NO,
-    "pipeline:training-launch": only(422, "lead"),
-    "pipeline:training": NO,
-    "pipeline:training-progress": NO,
-    "pipeline:training-stop": only(302, "lead"),
-    "evaluation:results": NO,
-    "evaluation:results-csv": NO,
-}
+
+
+def statuses(name: str, method: str) -> Statuses:
+    """Role → status at this address. Raises KeyError for an address that the table does not have."""
+    return ADDRESSES[name].get(method, NO)

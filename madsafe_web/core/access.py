@@ -18,8 +18,10 @@ RIGHTS: dict[str, frozenset[str]] = {
     "merge": frozenset({R.ANNOTATOR, R.LEAD}),
     "publish": frozenset({R.LEAD}),
     "review": frozenset({R.REVIEWER}),
+    "adjudicate": frozenset({R.LEAD}),
     "run": frozenset({R.LEAD}),
     "train": frozenset({R.LEAD}),
+    "export": frozenset({R.LEAD}),
     "administer": frozenset({R.ADMIN}),
 }
 
@@ -29,8 +31,14 @@ SCOPES: dict[type[Model], Scope] = {}
 
 
 def can(user: Any, right: str) -> bool:
-    """Whether the user's role holds the right. Raises KeyError for a right that does not exist."""
-    return bool(user.is_authenticated) and user.role in RIGHTS[right]
+    """Whether the user's role holds the right, and the token where one is used, too.
+
+    Raises KeyError for a right that does not exist.
+    """
+    roles = RIGHTS[right]
+    if not user.is_authenticated:
+        return False
+    return user.role in roles and (user.limited_to is None or right in user.limited_to)
 
 
 def scope(model: type[Model]) -> Callable[[Scope], Scope]:

@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from tests.e2e.conftest import Opener
-from tests.roles import GET
+from tests.roles import ADDRESSES, statuses
 from tests.world import World
 
 pytestmark = pytest.mark.browser
@@ -16,7 +16,7 @@ FIGURES = ("pipeline:set", "pipeline:training", "annotation:distributions", "eva
 
 def pages(world: World) -> list[str]:
     """The paths of all pages that a lead may read."""
-    names = [name for name, statuses in GET.items() if statuses["lead"] == 200 and name not in FILES]
+    names = [name for name in ADDRESSES if statuses(name, "GET")["lead"] == 200 and name not in FILES]
     return [reverse(name, args=world.get(name, [])) for name in names]
 
 

@@ -14,8 +14,8 @@ from pytest_django import DjangoAssertNumQueries
 from annotation.models import Corpus, IntentLabel, LabelOperation, Prompt, PromptIntent, ReviewItem
 from evaluation import overview
 from madsafe_web.core import method
+from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Chunk, Run
-from madsafe_web.core.runs import service
 from tests.factories import Person, make_label, make_map, make_prompts, make_queue, make_run
 
 pytestmark = pytest.mark.django_db
@@ -204,7 +204,7 @@ def test_what_people_and_commands_did_is_told_newest_first(lead: Person, annotat
     label = make_label("fraud", make_prompts(1))
     merge_map = make_map({label: "CIA"})
     LabelOperation.objects.update(actor=annotator.user, created=timezone.now() - timedelta(hours=1))
-    service.audit(lead.user, "map.publish", f"map {merge_map}")
+    audit(lead.user, "map.publish", f"map {merge_map}")
     events = seen(lead)["activity"]
     assert [(event.actor, event.text) for event in events] == [
         ("lead", "published map v1"),
@@ -218,7 +218,7 @@ def test_the_many_decisions_of_a_rule_are_not_told_one_by_one(lead: Person) -> N
 
 
 def test_a_deed_without_words_of_its_own_is_told_as_it_is_stored(lead: Person) -> None:
-    service.audit(None, "corpus.rename", "corpus 1")
+    audit(None, "corpus.rename", "corpus 1")
     assert seen(lead)["activity"][0].text == "corpus.rename corpus 1"
 
 
@@ -254,6 +254,6 @@ def test_the_overview_costs_the_same_queries_whatever_happened(
 ) -> None:
     for _ in range(rounds):
         all_done()
-        service.audit(lead.user, "run.start", "a run")
+        audit(lead.user, "run.start", "a run")
     with django_assert_max_num_queries(19):
         lead.get("/")

@@ -91,7 +91,8 @@ class Installation:
         self.folder, self.var, self.database_url = folder, folder / "var", database_url
         self.var.mkdir(parents=True)
         kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        own = {"MADSAFE_VAR": str(self.var), "MADSAFE_SECRET_KEY": KEY, "OMP_NUM_THREADS": "1", MARK: str(folder)}
+        keys = {"MADSAFE_SECRET_KEY": KEY, "MADSAFE_ENCRYPTION_KEYS": KEY.replace(",", "")}
+        own = {"MADSAFE_VAR": str(self.var), **keys, "OMP_NUM_THREADS": "1", MARK: str(folder)}
         self.env = {**kept, **own, **({"DATABASE_URL": database_url} if database_url else {}), **env}
         self._started = 0
 

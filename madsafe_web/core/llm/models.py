@@ -14,7 +14,10 @@ class Endpoint(models.Model):
     backend = models.CharField(max_length=40)
     base_url = models.CharField(max_length=300, blank=True)
     model = models.CharField(max_length=300, blank=True)
-    # The name of the environment variable that holds the key: the key itself never enters the database.
+    # The key: encrypted (core.crypto) with its last characters in the clear, or the name of the environment variable
+    # that holds it where the worker runs.
+    secret = models.TextField(blank=True)
+    secret_hint = models.CharField(max_length=4, blank=True)
     key_env = models.CharField(max_length=80, blank=True)
     concurrency = models.PositiveIntegerField(default=32, validators=[MinValueValidator(1)])
     options = models.JSONField(default=dict, blank=True)

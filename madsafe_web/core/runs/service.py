@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from itertools import islice
 from typing import Any
 
@@ -11,7 +10,8 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from madsafe_web.core.models import AuditEvent, Chunk, Run, RunEvent, User
+from madsafe_web.core.audit import actor_name, audit
+from madsafe_web.core.models import Chunk, Run, RunEvent, User
 from madsafe_web.core.runs import params as run_params
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import RowStage
@@ -22,15 +22,6 @@ ACTIVE = (S.QUEUED, S.RUNNING)
 STARTABLE = (S.DRAFT, S.PAUSED, S.FAILED, S.LOST, S.NEEDS_PEOPLE, S.OVER_BUDGET)
 FINISHED = (S.DONE, S.CANCELLED)
 COUNTS = ("read", "kept", "duplicate", "rejected", "failed")
-
-
-def actor_name(user: User | None) -> str:
-    """How an actor is written down: a person by user name, a command by the name of the OS user behind it."""
-    return user.username if user else f"system ({getpass.getuser()})"
-
-
-def audit(user: User | None, verb: str, subject: str, **facts: Any) -> None:
-    AuditEvent.objects.create(actor=user, actor_name=actor_name(user), verb=verb, subject=subject, facts=facts)
 
 
 def log(run: Run, text: str) -> None:

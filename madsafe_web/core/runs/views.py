@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from madsafe_web.core.access import needs, scoped
+from madsafe_web.core.audit import audit
 from madsafe_web.core.method import NUMBER_OF, STAGES, run_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
@@ -133,7 +134,7 @@ def queue(request: HttpRequest, run: Run, verb: str) -> None:
         return
     run.refresh_from_db()
     if started:
-        service.audit(person(request), verb, str(run))
+        audit(person(request), verb, str(run))
         tasks.enqueue(run)
     elif not run.error:
         messages.warning(request, _("%(run)s is already in work or has ended.") % {"run": run_name(run)})
