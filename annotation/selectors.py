@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from django.db.models import Count, QuerySet, Subquery
 
 from annotation.models import (
+    Category,
     Corpus,
     IntentLabel,
     LabelSuggestion,
@@ -25,6 +26,11 @@ from madsafe_web.core.runs.errors import StageError
 
 EXAMPLES = 8  # prompts shown with a label
 SCANNED = 5_000  # ids read at once by the iterating selectors
+
+
+def categories() -> QuerySet[Category]:
+    """The 14 categories in their order: the taxonomy, the same for everybody."""
+    return Category.objects.all()
 
 
 def map_published() -> MergeMap:

@@ -163,7 +163,7 @@ def map_publish(request: HttpRequest) -> HttpResponse:
 def finish(request: HttpRequest) -> HttpResponse:
     _draft(request)
     run = merge_waiting()
-    if run is None or not merge_finish(run, person(request).username):
+    if run is None or not merge_finish(run, person(request)):
         messages.error(request, _("No merge run waits any more."))
         return _page(request, _filters(""), 409)
     enqueue(run)
