@@ -164,5 +164,5 @@ def merge_waiting() -> Run | None:
 
 
 def seat_taken_since(seat_id: int, token: int) -> bool:
-    """Whether a seat went to somebody after it was given out with this token."""
-    return Seat.objects.filter(pk=seat_id, token__gt=token).exists()
+    """Whether a seat went to somebody after it was given out with this token; the first token is 1."""
+    return token > 0 and Seat.objects.filter(pk=seat_id, token__gt=token).exists()
