@@ -22,6 +22,7 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from yarl import URL
 
+from madsafe_web.core import outbound
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply
 
 FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
@@ -91,13 +92,9 @@ class OpenAICompatibleBackend:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: random.Random | None = None,
     ) -> None:
-        url = URL(base_url.strip().rstrip("/") + "/chat/completions")
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError("The base URL must start with http:// or https:// and name a host.")
-        if url.user or url.password:
-            raise ValueError("The base URL must not hold a name or password: put the key into the key field.")
-        self._url, self._model, self._key = url, model, api_key
-        self._shown = str(url.with_query(None))
+        self._target = outbound.target(base_url)
+        self._url = URL(str(self._target.url).rstrip("/") + "/chat/completions")
+        self._shown, self._model, self._key = str(self._url), model, api_key
         self._policy = policy or Policy()
         self._sleep = sleep
         self._jitter = jitter or random.Random()
@@ -165,8 +162,7 @@ class OpenAICompatibleBackend:
             if self._key:
                 headers["Authorization"] = f"Bearer {self._key}"
             timeout = aiohttp.ClientTimeout(total=self._policy.total_timeout, sock_connect=self._policy.connect_timeout)
-            # No limit here: how many calls are in flight is the engine's to say.
-            session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout, headers=headers)
+            session = outbound.session(self._target, timeout, headers)
             self._sessions[loop] = session
         return session
 
@@ -176,6 +172,8 @@ class OpenAICompatibleBackend:
             async with self._session().post(self._url, data=body, allow_redirects=False) as response:
                 after = retry_after_seconds(response.headers.get("Retry-After", ""))
                 return Answer(response.status, after, await self._read(response))
+        except outbound.Refused as error:
+            raise _down("refused", str(error)) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             reason = "no connection in time" if isinstance(error, TimeoutError) else _reason(error)
             raise EndpointDown(
