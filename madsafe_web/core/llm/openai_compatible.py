@@ -27,6 +27,7 @@ from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Rep
 
 FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 DETAIL_CHARACTERS = 300
+SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 
 
 class HttpEndpoint(Protocol):
@@ -72,7 +73,7 @@ class RateLimited(CallError):
 
 
 def create(endpoint: HttpEndpoint) -> OpenAICompatibleBackend:
-    """The backend of one endpoint. Raises ValueError for a base URL that is not http(s) or an unknown policy value."""
+    """The backend of one endpoint. Raises ValueError (outbound.Refused) for a base URL that must not be asked."""
     names = Policy.__dataclass_fields__
     policy = Policy(**{name: value for name, value in endpoint.options.items() if name in names})
     return OpenAICompatibleBackend(endpoint.base_url, endpoint.model, endpoint.api_key, policy)
@@ -184,7 +185,7 @@ class OpenAICompatibleBackend:
             raise CallError("timeout", f"{self._shown} gave no answer within {seconds} seconds.") from error
         except aiohttp.ClientError as error:
             message = f"{self._shown} broke off the connection ({type(error).__name__})."
-            raise CallError("server_error", message) from error
+            raise CallError("server_error", message) from None  # its own text may hold headers, and those the key
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -233,8 +234,11 @@ class OpenAICompatibleBackend:
             error = {"message": error}
         words = str(error.get("message") or error.get("detail") or "") if isinstance(error, dict) else ""
         code = str(error.get("code") or "") if isinstance(error, dict) else ""
-        words = words.replace(self._key, "***") if self._key else words
-        return code, f" It says: {words[:DETAIL_CHARACTERS]}" if words else ""
+        return code, f" It says: {self._redacted(words)[:DETAIL_CHARACTERS]}" if words else ""
+
+    def _redacted(self, text: str) -> str:
+        """A text of the server without the key that we sent it."""
+        return text.replace(self._key, "***") if self._key else text
 
     def _parsed(self, body: bytes) -> Reply:
         try:
@@ -250,6 +254,8 @@ class OpenAICompatibleBackend:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             message = f"{self._shown} answered 200 with something that is no chat completion ({_reason(error)})."
             raise CallError("bad_response", message) from error
+        if len(self._key) >= SHORTEST_REDACTED:
+            text, reasoning = self._redacted(text), self._redacted(reasoning)
         return Reply(text, FINISHES.get(str(choice.get("finish_reason")), "stop"), reasoning, *tokens)
 
 
