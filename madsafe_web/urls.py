@@ -8,6 +8,7 @@ from madsafe_web.core import views
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
     path("accounts/", include("madsafe_web.core.accounts.urls")),
+    path("endpoints/", include("madsafe_web.core.llm.urls")),
     path("runs/", include("madsafe_web.core.runs.urls")),
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),

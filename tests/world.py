@@ -6,7 +6,16 @@ from pathlib import Path
 
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
-from tests.factories import make_corpus, make_label, make_prompts, make_queue, make_run, make_suggestion, make_user
+from tests.factories import (
+    make_corpus,
+    make_endpoint,
+    make_label,
+    make_prompts,
+    make_queue,
+    make_run,
+    make_suggestion,
+    make_user,
+)
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
@@ -32,7 +41,9 @@ def make_world(folder: Path) -> World:
     evaluated("safetybench", [("OFF", True, False), ("IA", False, True)])
     evaluated("new_safety", JUDGED)
     make_queue(3)
+    endpoint = make_endpoint()
     return {
+        **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
