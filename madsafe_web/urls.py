@@ -17,4 +17,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("set-language/", views.set_language, name="set-language"),
 ]
 
+handler400 = "madsafe_web.core.errors.bad_request"
 handler500 = "madsafe_web.core.errors.server_error"

@@ -44,6 +44,7 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     },
     "accounts:logout": {"POST": signed_in(302)},
     "accounts:password": {"GET": READ, "POST": READ},  # the form again, with its errors
+    "accounts:keys": {"GET": READ, "POST": signed_in(302)},  # nothing named: the defaults are kept
     "set-theme": OPEN_POST,
     "set-language": OPEN_POST,
     "llm:endpoints": {"GET": only(200, "admin")},
