@@ -36,6 +36,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 ADDRESSES: dict[str, dict[str, Statuses]] = {
     "overview": {"GET": READ},
+    "healthz": {"GET": everybody(200), **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), everybody(405))},
     # who is signed in already goes on to the overview; a POST gives the form again, with its errors
     "accounts:login": {
         "GET": by_role(200, 302, 302, 302, 302),
