@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from annotation.models import ReviewItem, Seat
 from annotation.reviewing import seat_answer, seat_claim
 from evaluation.models import Answer, Verdict, Vote
-from evaluation.reviewing import review_open
 from madsafe_web.core.access import scoped
 from madsafe_web.core.models import Generation, User
 from tests.evaluation.test_results import evaluated
-from tests.factories import Person
+from tests.factories import Person, make_user
 
 pytestmark = pytest.mark.django_db
 
@@ -19,15 +19,14 @@ pytestmark = pytest.mark.django_db
 def opinions(db: None) -> None:
     """Two verdicts of one item, one certain and one open, each with its vote and the raw reply behind it."""
     run = evaluated("new_safety", [("OFF", "uncertain", "safe")])
-    run.params = {"uncertain_left": None}
-    run.save()
     for verdict in Verdict.objects.all():
         endpoint = verdict.answer.evaluation.endpoint
         raw = Generation.objects.create(
             call_key=f"{verdict.pk:032d}", run=run, endpoint=endpoint, text=verdict.judged, finish="stop"
         )
         Vote.objects.create(answer=verdict.answer, number=1, verdict=verdict.judged, generation=raw)
-    review_open(run)
+    item = ReviewItem.objects.get()
+    Seat.objects.bulk_create([Seat(item=item, number=number) for number in (1, 2)])
 
 
 def known(user: User) -> list[set[str]]:
@@ -42,7 +41,7 @@ def known(user: User) -> list[set[str]]:
 def answer(user: User) -> None:
     seat = seat_claim(user)
     assert seat
-    seat_answer(user, seat.pk, seat.token, "cannot_tell")
+    seat_answer(user, seat.pk, seat.token, "unsafe")
 
 
 def test_an_open_verdict_does_not_exist_for_a_reviewer(opinions: None, reviewer: Person) -> None:
@@ -57,9 +56,11 @@ def test_after_the_own_answer_it_does(opinions: None, reviewer: Person) -> None:
 def test_the_answer_of_somebody_else_opens_it_only_when_it_resolves_the_item(
     opinions: None, reviewer: Person, lead: Person
 ) -> None:
-    other = User.objects.create(username="other", role=User.Role.REVIEWER)
-    answer(other)  # "cannot tell" resolves nothing
+    first, second = (make_user(name, User.Role.REVIEWER) for name in ("first", "second"))
+    answer(first)
     assert known(reviewer.user) == [{"safe"}] * 3
+    answer(second)
+    assert known(reviewer.user) == [{"safe", "uncertain"}] * 3
 
 
 @pytest.mark.parametrize("role", ["annotator", "lead", "admin"])
