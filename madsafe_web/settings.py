@@ -73,6 +73,7 @@ INSTALLED_APPS = [
     "annotation",
     "pipeline",
     "evaluation",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # what it shows stands in madsafe_web.admin, nothing is searched for
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -96,6 +97,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "madsafe_web.core.middleware.sliding_session",
     "madsafe_web.core.middleware.PreferredLocale",
     "madsafe_web.core.middleware.own_password",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -160,7 +162,8 @@ TRUSTED_PROXIES = int(env("MADSAFE_PROXIES", "0" if LOOPBACK else "1"))
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "accounts:login"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_AGE = 8 * 3600  # of doing nothing
+SESSION_REFRESH_S = 300  # so often at most is the end of a session moved
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK
 SECURE_SSL_REDIRECT = not LOOPBACK

@@ -3,11 +3,13 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from evaluation.overview import overview
+from madsafe_web.admin import site
 from madsafe_web.core import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
     path("accounts/", include("madsafe_web.core.accounts.urls")),
+    path("admin/", site.urls),
     path("runs/", include("madsafe_web.core.runs.urls")),
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),

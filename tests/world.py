@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from django.db.models import Model
+
+from madsafe_web.admin import site
+from madsafe_web.core.accounts.tokens import token_create
+from madsafe_web.core.models import Endpoint, PromptTemplate, User
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
 from tests.factories import make_corpus, make_label, make_prompts, make_queue, make_run, make_suggestion, make_user
@@ -13,6 +18,7 @@ from tests.roles import ROLES
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
+USER_PARTS = ("", "-role", "-disable", "-enable", "-password", "-signout")
 
 
 def make_world(folder: Path) -> World:
@@ -32,7 +38,14 @@ def make_world(folder: Path) -> World:
     evaluated("safetybench", [("OFF", True, False), ("IA", False, True)])
     evaluated("new_safety", JUDGED)
     make_queue(3)
+    person = make_user("somebody else")
+    token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
+    Endpoint.objects.get_or_create(name="an endpoint", defaults={"backend": "rules"})
+    PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
+        **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
+        "accounts:token-revoke": [token.pk],
+        **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
@@ -42,3 +55,7 @@ def make_world(folder: Path) -> World:
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
     }
+
+
+def _newest(model: type[Model]) -> int:
+    return model._default_manager.values_list("pk", flat=True).latest("pk")
