@@ -40,6 +40,7 @@ class Trainings(Table):
     )
     list_select_related = ("run", "alignment_set")
     page = "pipeline:training"
+    page_key = "run_id"
 
     def launch_url(self, request: HttpRequest) -> str:
         return reverse("pipeline:training-launch") if can(request.user, "train") else ""

@@ -81,6 +81,7 @@ class Table(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes
     more: ClassVar[tuple[tuple[str, Any], ...]] = ()
     filters: ClassVar[tuple[str, ...]] = ()  # columns with choices
     page: ClassVar[str] = ""  # name of the page of the site that shows such a row
+    page_key: ClassVar[str] = "pk"  # what of the row that page is asked by
     actions = None
     list_per_page = PAGE_ROWS
     list_max_show_all = 0
@@ -146,7 +147,7 @@ class Table(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes
             raise PermissionDenied
         row = get_object_or_404(self.get_queryset(request), pk=pk)
         lines = [(label, shown(row, path)) for path, label in (*self.columns, *self.more)]
-        page = reverse(self.page, args=[pk]) if self.page else ""
+        page = reverse(self.page, args=[getattr(row, self.page_key)]) if self.page else ""
         context = {"table": self, "row": row, "name": lines[0][1], "lines": lines, "page_url": page}
         return render(request, "admin/change_form.html", context)
 

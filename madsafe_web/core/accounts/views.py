@@ -37,8 +37,8 @@ class SignIn(LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        # Set by django-axes when it has counted a failure; not for an empty form, nor for who is locked out already.
-        if hasattr(self.request, "axes_failures_since_start"):
+        # A number when django-axes has counted a failure; not for an empty form, nor for who is locked out already.
+        if getattr(self.request, "axes_failures_since_start", None):
             name = form.cleaned_data.get("username", "")[:150]
             audit(None, "login.failed", name)
             if getattr(self.request, "axes_locked_out", False):
