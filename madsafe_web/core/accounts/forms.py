@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from django import forms
 from django.conf import settings
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.utils import timezone
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from madsafe_web.core.accounts.tokens import WORDS, rights_held
 from madsafe_web.core.models import ApiToken, User
 
+LONGEST_NAME = 150
 LIFETIMES = {
     "30": gettext_lazy("30 days"),
     "90": gettext_lazy("90 days"),
@@ -30,7 +31,7 @@ class PersonForm(forms.Form):
     """A new account."""
 
     username = forms.CharField(
-        max_length=150,
+        max_length=LONGEST_NAME,
         validators=[UnicodeUsernameValidator()],
         label=gettext_lazy("User name"),
         help_text=gettext_lazy("Letters, digits and . @ + - _"),
@@ -85,6 +86,13 @@ class TokenForm(forms.Form):
         days = self.cleaned_data["lifetime"]
         expires = timezone.now() + timedelta(days=int(days)) if days else None
         return {"name": self.cleaned_data["name"], "rights": self.cleaned_data["rights"], "expires": expires}
+
+
+class SignInForm(AuthenticationForm):
+    """Django's form; a longer name than there are is cut, since the lists of failures have no room for it."""
+
+    def clean_username(self) -> str:
+        return str(self.cleaned_data["username"])[:LONGEST_NAME]
 
 
 class OwnPasswordForm(PasswordChangeForm):

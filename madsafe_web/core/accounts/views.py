@@ -14,7 +14,7 @@ from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 
 from madsafe_web.core.accounts import services
-from madsafe_web.core.accounts.forms import OwnPasswordForm
+from madsafe_web.core.accounts.forms import OwnPasswordForm, SignInForm
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 from madsafe_web.core.people import person
@@ -28,6 +28,7 @@ class SignIn(LoginView):
 
     http_method_names = METHODS
     redirect_authenticated_user = True
+    authentication_form = SignInForm
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)
@@ -39,7 +40,7 @@ class SignIn(LoginView):
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         # A number when django-axes has counted a failure; not for an empty form, nor for who is locked out already.
         if getattr(self.request, "axes_failures_since_start", None):
-            name = form.cleaned_data.get("username", "")[:150]
+            name = form.cleaned_data.get("username", "")
             audit(None, "login.failed", name)
             if getattr(self.request, "axes_locked_out", False):
                 audit(None, "login.locked", name)
