@@ -130,6 +130,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "madsafe_web.core.health.before_sessions",
+    "madsafe_web.core.logs.logged_request",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -199,10 +201,12 @@ TRUSTED_PROXIES = int(env("MADSAFE_PROXIES", "0" if LOOPBACK else "1"))
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "accounts:login"
+CSRF_FAILURE_VIEW = "madsafe_web.core.errors.csrf_failure"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK
 SECURE_SSL_REDIRECT = not LOOPBACK
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked by machines beside the server, without a proxy in between
 SECURE_HSTS_SECONDS = 0 if LOOPBACK else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOOPBACK
 if not LOOPBACK:
@@ -249,10 +253,26 @@ LLM_ALLOWED_HOSTS = allowed_llm_hosts()
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://localhost")
 
+# /healthz and `manage.py health` call the disk low when the var folder has less free space.
+DISK_LOW_MB = int(env("MADSAFE_DISK_LOW_MB", "1024"))
+
+LOG_FORMAT = env("MADSAFE_LOG_FORMAT", "line" if LOOPBACK else "json")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"MADSAFE_LOG_FORMAT must be line or json, not '{LOG_FORMAT}'.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env("MADSAFE_LOG_LEVEL", "WARNING")},
+    "formatters": {"line": {"()": "madsafe_web.core.logs.Lines"}, "json": {"()": "madsafe_web.core.logs.JsonLines"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+        "none": {"class": "logging.NullHandler"},
+    },
+    "root": {"handlers": ["stderr"], "level": env("MADSAFE_LOG_LEVEL", "WARNING" if LOOPBACK else "INFO")},
+    "loggers": {
+        # Django's own handlers would write past our formatters (and mail tracebacks with local variables).
+        "django": {"handlers": [], "level": "NOTSET", "propagate": True},
+        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
+        # Its one message quotes the Host header, which anybody can fill.
+        "django.security.DisallowedHost": {"handlers": ["none"], "propagate": False},
+    },
 }

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from evaluation.overview import overview
-from madsafe_web.core import views
+from madsafe_web.core import health, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
@@ -13,8 +13,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),
     path("results/", include("evaluation.urls")),
+    path("healthz", health.healthz, name="healthz"),
     path("set-theme/", views.set_theme, name="set-theme"),
     path("set-language/", views.set_language, name="set-language"),
 ]
 
+handler400 = "madsafe_web.core.errors.bad_request"
 handler500 = "madsafe_web.core.errors.server_error"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
 from tests.factories import (
@@ -28,6 +29,7 @@ def make_world(folder: Path) -> World:
     """The objects; the user of each role is called as the role. `folder` is to be the var folder."""
     for role in ROLES[1:]:
         make_user(role, role)
+    lease.pulse()
     prompts = make_prompts(8, make_corpus("Some corpus"), scenario="Some scenario")
     run = make_run("label")
     # The more prompts a label has, the further up it stands.
