@@ -71,7 +71,7 @@ def publish_pickle(connection: kombu.Connection, mark: Path) -> None:
             declare=[kombu.Queue("celery", kombu.Exchange("celery"), routing_key="celery")],
             content_type="application/x-python-serialize",
             content_encoding="binary",
-            headers={"task": "madsafe_web.core.runs.tasks.work", "id": "1", "lang": "py"},
+            headers={"task": "madsafe_web.core.runs.tasks.execute_run", "id": "1", "lang": "py"},
         )
 
 
