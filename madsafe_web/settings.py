@@ -127,6 +127,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "madsafe_web.core.middleware.known_request",
+    "madsafe_web.core.api.problems.problems_only",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -243,13 +244,36 @@ STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
 # Called by every sweep of a worker: what the apps must look after besides runs.
-SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned"]
+SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned", "madsafe_web.core.api.once:sweep"]
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
 
 # Whom language models may be asked of besides servers at public addresses: core.outbound.
 LLM_ALLOWED_HOSTS = allowed_llm_hosts()
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "madsafe_web.core.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["madsafe_web.core.api.permissions.HasRight"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["madsafe_web.core.api.parsing.JsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "madsafe_web.core.api.schema.Operations",
+    "EXCEPTION_HANDLER": "madsafe_web.core.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,  # only parameters that an operation declares
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "MadSafe",
+    "DESCRIPTION": "Aligning a language model for safety, step by step. See docs/api.md.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [],  # choices stand where they are used
+}
+API_LARGEST_BODY = 2**20  # bytes of a JSON body
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://localhost")
 

@@ -7,8 +7,11 @@ not there: 405 for whoever is signed in, 302 for the others.
 
 from __future__ import annotations
 
+from tests import roles_api
+
 ROLES = ("anonymous", "annotator", "reviewer", "lead", "admin")
 Statuses = dict[str, int]
+API = "api:"  # how the names of the API's addresses begin: who is not known gets 401 there, with whatever method
 
 
 def by_role(anonymous: int, annotator: int, reviewer: int, lead: int, admin: int) -> Statuses:
@@ -93,9 +96,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "pipeline:training-stop": {"POST": only(302, "lead")},
     "evaluation:results": {"GET": READ},
     "evaluation:results-csv": {"GET": READ},
+    **roles_api.ADDRESSES,
 }
 
 
 def statuses(name: str, method: str) -> Statuses:
     """Role → status at this address. Raises KeyError for an address that the table does not have."""
-    return ADDRESSES[name].get(method, NO)
+    unnamed = {**NO, "anonymous": 401} if name.startswith(API) else NO
+    return ADDRESSES[name].get(method, unnamed)
