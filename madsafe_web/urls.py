@@ -8,6 +8,7 @@ from madsafe_web.core import health, views
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
     path("accounts/", include("madsafe_web.core.accounts.urls")),
+    path("endpoints/", include("madsafe_web.core.llm.urls")),
     path("runs/", include("madsafe_web.core.runs.urls")),
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),
@@ -17,4 +18,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("set-language/", views.set_language, name="set-language"),
 ]
 
+handler400 = "madsafe_web.core.errors.bad_request"
 handler500 = "madsafe_web.core.errors.server_error"

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
-from tests.factories import make_corpus, make_label, make_prompts, make_queue, make_run, make_suggestion, make_user
+from tests.factories import (
+    make_corpus,
+    make_endpoint,
+    make_label,
+    make_prompts,
+    make_queue,
+    make_run,
+    make_suggestion,
+    make_user,
+)
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
@@ -19,6 +29,7 @@ def make_world(folder: Path) -> World:
     """The objects; the user of each role is called as the role. `folder` is to be the var folder."""
     for role in ROLES[1:]:
         make_user(role, role)
+    lease.pulse()
     prompts = make_prompts(8, make_corpus("Some corpus"), scenario="Some scenario")
     run = make_run("label")
     # The more prompts a label has, the further up it stands.
@@ -32,7 +43,9 @@ def make_world(folder: Path) -> World:
     evaluated("safetybench", [("OFF", True, False), ("IA", False, True)])
     evaluated("new_safety", JUDGED)
     make_queue(3)
+    endpoint = make_endpoint()
     return {
+        **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
