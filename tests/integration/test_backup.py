@@ -188,7 +188,12 @@ def test_a_restore_on_a_full_disk_leaves_nothing(installation: Installation, tmp
         assert other.one("SELECT COUNT(*) FROM core_user") == 1
 
 
-def test_a_torn_backup_writes_nothing(installation: Installation, empty: Installation, tmp_path: Path) -> None:
+def test_a_full_disk_is_down(installation: Installation) -> None:
+    done = limited(installation, 50_000, "health")
+    assert done.code == 1 and "disk: full" in done.out and "database: ok" in done.out
+
+
+def test_a_torn_backup_writes_nothing(installation: Installation, tmp_path: Path) -> None:
     whole, torn = tmp_path / "b.tar", tmp_path / "torn.tar"
     assert installation.manage("backup", str(whole)).code == 0
     shutil.copyfile(whole, torn)
