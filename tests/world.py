@@ -6,12 +6,24 @@ from pathlib import Path
 
 from django.db.models import Model
 
+from annotation.models import Prompt
 from madsafe_web.admin import site
 from madsafe_web.core.accounts.tokens import token_create
 from madsafe_web.core.models import Endpoint, PromptTemplate, User
+from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
-from tests.factories import make_corpus, make_label, make_prompts, make_queue, make_run, make_suggestion, make_user
+from tests.factories import (
+    make_corpus,
+    make_endpoint,
+    make_label,
+    make_map,
+    make_prompts,
+    make_queue,
+    make_run,
+    make_suggestion,
+    make_user,
+)
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
@@ -25,6 +37,7 @@ def make_world(folder: Path) -> World:
     """The objects; the user of each role is called as the role. `folder` is to be the var folder."""
     for role in ROLES[1:]:
         make_user(role, role)
+    lease.pulse()
     prompts = make_prompts(8, make_corpus("Some corpus"), scenario="Some scenario")
     run = make_run("label")
     # The more prompts a label has, the further up it stands.
@@ -40,12 +53,14 @@ def make_world(folder: Path) -> World:
     make_queue(3)
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
-    Endpoint.objects.get_or_create(name="an endpoint", defaults={"backend": "rules"})
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
+    endpoint = make_endpoint()
+    published = make_map(published=True)
     return {
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
         "accounts:token-revoke": [token.pk],
-        **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
+        **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
+        **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk),
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
@@ -54,8 +69,29 @@ def make_world(folder: Path) -> World:
         "annotation:prompt": [prompts[0].pk],
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
+        # last, when every object stands
+        **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
     }
 
 
 def _newest(model: type[Model]) -> int:
     return model._default_manager.values_list("pk", flat=True).latest("pk")
+
+
+def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int) -> World:
+    """The objects of the API's addresses, which are those of the pages."""
+    return {
+        "api:run": [run],
+        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
+        "api:endpoint": [Endpoint.objects.create(name="some endpoint", backend="rules").pk],
+        "api:user": [User.objects.get(username="lead").pk],
+        "api:corpus": [prompt.corpus_id],
+        "api:prompt": [prompt.pk],
+        "api:label": [label],
+        **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-publish", "-finish")},
+        "api:set": [made],
+        "api:set-file": [made, "card"],
+        "api:training": [training],
+        "api:training-stop": [training],
+        "api:result": ["safetybench"],
+    }

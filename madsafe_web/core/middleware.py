@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.urls import reverse
@@ -72,21 +72,18 @@ def own_password(get_response: Handler) -> Handler:
     def handle(request: HttpRequest) -> HttpResponse:
         return get_response(request)
 
-    def process_view(request: HttpRequest, *_: object) -> HttpResponse | None:
+    def process_view(request: HttpRequest, view: object, *_: object) -> HttpResponse | None:
         must = isinstance(request.user, User) and request.user.must_change_password
         name = request.resolver_match.view_name if request.resolver_match else ""
-        return first_own_password(request, name) if must and name not in BEFORE_OWN_PASSWORD else None
+        guarded = getattr(view, "login_required", True)  # the API and the sign-in see to it themselves
+        return first_own_password(request) if must and guarded and name not in BEFORE_OWN_PASSWORD else None
 
     handle.process_view = process_view  # type: ignore[attr-defined]  # how Django finds the hook of a function
     return handle
 
 
-def first_own_password(request: HttpRequest, name: str) -> HttpResponse:
-    """The way to the form for a page, the same for htmx, which follows no redirect as a page; a refusal for the API."""
-    if name.startswith("api:"):
-        detail = "Sign in on the site and choose your own password first."
-        problem = {"type": "about:blank", "title": "Password change required", "status": 403, "detail": detail}
-        return JsonResponse(problem, status=403, content_type="application/problem+json")
+def first_own_password(request: HttpRequest) -> HttpResponse:
+    """The way to the form; said to htmx by a header, since it would put the form into a part of the page."""
     if request.headers.get("HX-Request"):
         return HttpResponse(status=204, headers={"HX-Redirect": reverse("accounts:password")})
     return HttpResponseRedirect(reverse("accounts:password"))

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from madsafe_web.core import keys_views
 from madsafe_web.core.accounts import admin_views, own_views, views
 
 app_name = "accounts"
@@ -18,4 +19,5 @@ urlpatterns = [
     path("users/<int:pk>/enable/", admin_views.user_enable, name="user-enable"),
     path("users/<int:pk>/password/", admin_views.user_password, name="user-password"),
     path("users/<int:pk>/sign-out/", admin_views.user_signout, name="user-signout"),
+    path("keys/", keys_views.key_list, name="keys"),
 ]
