@@ -55,7 +55,6 @@ def make_world(folder: Path) -> World:
     published = make_map(published=True)
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
-    Endpoint.objects.get_or_create(name="an endpoint", defaults={"backend": "rules"})
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
@@ -71,6 +70,8 @@ def make_world(folder: Path) -> World:
         "annotation:prompt": [prompts[0].pk],
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
+        # last, when every object stands
+        **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
     }
 
 
