@@ -7,8 +7,11 @@ not there: 405 for whoever is signed in, 302 for the others.
 
 from __future__ import annotations
 
+from tests import roles_api
+
 ROLES = ("anonymous", "annotator", "reviewer", "lead", "admin")
 Statuses = dict[str, int]
+API = "api:"  # how the names of the API's addresses begin: who is not known gets 401 there, with whatever method
 
 
 def by_role(anonymous: int, annotator: int, reviewer: int, lead: int, admin: int) -> Statuses:
@@ -36,6 +39,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 ADDRESSES: dict[str, dict[str, Statuses]] = {
     "overview": {"GET": READ},
+    "healthz": {"GET": everybody(200), **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), everybody(405))},
     # who is signed in already goes on to the overview; a POST gives the form again, with its errors
     "accounts:login": {
         "GET": by_role(200, 302, 302, 302, 302),
@@ -47,6 +51,12 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "accounts:keys": {"GET": READ, "POST": signed_in(302)},  # nothing named: the defaults are kept
     "set-theme": OPEN_POST,
     "set-language": OPEN_POST,
+    "llm:endpoints": {"GET": only(200, "admin")},
+    # the form names no backend
+    "llm:endpoint-new": {"GET": only(200, "admin"), "POST": only(422, "admin")},
+    "llm:endpoint": {"GET": only(200, "admin"), "POST": only(422, "admin")},
+    # the page says that nobody answers there
+    "llm:endpoint-try": {"POST": only(200, "admin")},
     "runs:list": {"GET": READ},
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},
@@ -86,9 +96,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "pipeline:training-stop": {"POST": only(302, "lead")},
     "evaluation:results": {"GET": READ},
     "evaluation:results-csv": {"GET": READ},
+    **roles_api.ADDRESSES,
 }
 
 
 def statuses(name: str, method: str) -> Statuses:
     """Role → status at this address. Raises KeyError for an address that the table does not have."""
-    return ADDRESSES[name].get(method, NO)
+    unnamed = {**NO, "anonymous": 401} if name.startswith(API) else NO
+    return ADDRESSES[name].get(method, unnamed)

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from annotation.models import Prompt
+from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
-from tests.factories import make_corpus, make_label, make_prompts, make_queue, make_run, make_suggestion, make_user
+from tests.factories import (
+    make_corpus,
+    make_endpoint,
+    make_label,
+    make_map,
+    make_prompts,
+    make_queue,
+    make_run,
+    make_suggestion,
+    make_user,
+)
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
@@ -34,7 +46,11 @@ def make_world(folder: Path) -> World:
     evaluated("safetybench", [("OFF", True, False), ("IA", False, True)])
     evaluated("new_safety", JUDGED)
     make_queue(3)
+    endpoint = make_endpoint()
+    published = make_map(published=True)
     return {
+        **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
+        **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk),
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
@@ -43,4 +59,23 @@ def make_world(folder: Path) -> World:
         "annotation:prompt": [prompts[0].pk],
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
+    }
+
+
+def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int) -> World:
+    """The objects of the API's addresses, which are those of the pages."""
+    return {
+        "api:run": [run],
+        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
+        "api:endpoint": [Endpoint.objects.create(name="some endpoint", backend="rules").pk],
+        "api:user": [User.objects.get(username="lead").pk],
+        "api:corpus": [prompt.corpus_id],
+        "api:prompt": [prompt.pk],
+        "api:label": [label],
+        **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-publish", "-finish")},
+        "api:set": [made],
+        "api:set-file": [made, "card"],
+        "api:training": [training],
+        "api:training-stop": [training],
+        "api:result": ["safetybench"],
     }

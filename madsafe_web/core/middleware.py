@@ -69,10 +69,11 @@ def own_password(get_response: Handler) -> Handler:
     def handle(request: HttpRequest) -> HttpResponse:
         return get_response(request)
 
-    def process_view(request: HttpRequest, *_: object) -> HttpResponse | None:
+    def process_view(request: HttpRequest, view: object, *_: object) -> HttpResponse | None:
         must = isinstance(request.user, User) and request.user.must_change_password
         name = request.resolver_match.view_name if request.resolver_match else ""
-        if must and name not in BEFORE_OWN_PASSWORD:
+        guarded = getattr(view, "login_required", True)  # the API and the sign-in see to it themselves
+        if must and guarded and name not in BEFORE_OWN_PASSWORD:
             return HttpResponseRedirect(reverse("accounts:password"))
         return None
 
