@@ -26,7 +26,7 @@ CHROMIUM = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
 STAGE_SHOWN = {
     "runs:detail": "evaluate",
     "pipeline:training": "train",
-}  # of the pages of one run, whose newest is taken
+}  # of the newest run of a stage
 WIDTH, HEIGHT = 1280, 800
 QUALITY = 82
 START_S = 30
