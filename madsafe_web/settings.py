@@ -6,9 +6,10 @@ A value may also stand in a file: `NAME_FILE` names it (for secrets).
 from __future__ import annotations
 
 import os
+import re
 from datetime import timedelta
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import dj_database_url
 from csp.constants import NONE, SELF
@@ -37,9 +38,10 @@ def secret_key() -> str:
     """The key from the environment, or the one that `make setup` wrote into var/."""
     path = VAR_DIR / "secret_key"
     key = env("MADSAFE_SECRET_KEY") or (path.read_text(encoding="utf-8").strip() if path.is_file() else "")
-    if len(key) < 50:
+    if len(key) < 50 or len(set(key)) < 10:
         raise ImproperlyConfigured(
-            "There is no secret key of at least 50 characters. Run `make setup`, or set MADSAFE_SECRET_KEY."
+            "There is no secret key of at least 50 characters, ten of them different. "
+            "Run `make setup`, or set MADSAFE_SECRET_KEY."
         )
     return key
 
@@ -54,19 +56,56 @@ def encryption_keys() -> list[str]:
     return keys
 
 
+def site(url: str) -> SplitResult:
+    """The address that people use. Raises ImproperlyConfigured unless it is one host, by https where not loopback."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if (
+        "@" in parts.netloc
+        or parts.path.strip("/")
+        or not re.fullmatch(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|[0-9a-f:]+", host)
+    ):
+        raise ImproperlyConfigured(
+            f"MADSAFE_URL is {url}: write it as https://host or https://host:port, with one host and no path."
+        )
+    loopback = parts.scheme == "http" and host in LOOPBACK_HOSTS
+    if not loopback and parts.scheme != "https":
+        raise ImproperlyConfigured(f"MADSAFE_URL is {url}: any address but a loopback one must be https.")
+    return parts
+
+
+def allowed_llm_hosts() -> list[str]:
+    """The servers on addresses that are not public which endpoints may name: "host:port", IPv6 without brackets.
+
+    On an installation for one machine, everything on that machine, too.
+    """
+    found = [f"{host}:*" for host in LOOPBACK_HOSTS] if LOOPBACK else []
+    for entry in filter(None, map(str.strip, env("MADSAFE_LLM_ALLOWED_HOSTS").split(","))):
+        host, _colon, port = entry.lower().rpartition(":")
+        if not port.isdecimal() or not re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:]+\]", host):
+            raise ImproperlyConfigured(
+                f"MADSAFE_LLM_ALLOWED_HOSTS holds '{entry}': write host:port, several with commas between."
+            )
+        found.append(f"{host.strip('[]')}:{int(port)}")
+    return found
+
+
 VAR_DIR = Path(env("MADSAFE_VAR", str(BASE_DIR / "var")))
 VAR_DIR.mkdir(parents=True, exist_ok=True)
 MADSAFE_URL = env("MADSAFE_URL", "http://127.0.0.1:8000")
-SITE = urlsplit(MADSAFE_URL)
-LOOPBACK = SITE.scheme == "http" and SITE.hostname in {"127.0.0.1", "localhost", "::1"}
-if not LOOPBACK and SITE.scheme != "https":
-    raise ImproperlyConfigured(f"MADSAFE_URL is {MADSAFE_URL}: any address but a loopback one must be https.")
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
+SITE = site(MADSAFE_URL)
+LOOPBACK = SITE.scheme == "http"
 
 SECRET_KEY = secret_key()
 ENCRYPTION_KEYS = encryption_keys()
 DEBUG = env_flag("MADSAFE_DEBUG")
-ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]"] if LOOPBACK else [SITE.hostname or ""]
-CSRF_TRUSTED_ORIGINS = [] if LOOPBACK else [MADSAFE_URL]
+if DEBUG and not LOOPBACK:
+    raise ImproperlyConfigured("MADSAFE_DEBUG shows code and values to everybody: it is for a loopback address only.")
+ALLOWED_HOSTS = [
+    f"[{host}]" if ":" in host else host for host in (LOOPBACK_HOSTS if LOOPBACK else [SITE.hostname or ""])
+]
+CSRF_TRUSTED_ORIGINS = [] if LOOPBACK else [f"https://{SITE.netloc}"]
 
 INSTALLED_APPS = [
     "madsafe_web.core",
@@ -92,6 +131,8 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "madsafe_web.core.health.before_sessions",
+    "madsafe_web.core.logs.logged_request",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -161,10 +202,12 @@ TRUSTED_PROXIES = int(env("MADSAFE_PROXIES", "0" if LOOPBACK else "1"))
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "accounts:login"
+CSRF_FAILURE_VIEW = "madsafe_web.core.errors.csrf_failure"
 SESSION_COOKIE_AGE = 8 * 3600
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK
 SECURE_SSL_REDIRECT = not LOOPBACK
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]  # asked by machines beside the server, without a proxy in between
 SECURE_HSTS_SECONDS = 0 if LOOPBACK else 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = not LOOPBACK
 if not LOOPBACK:
@@ -229,13 +272,31 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [],  # choices stand where they are used
 }
 API_LARGEST_BODY = 2**20  # bytes of a JSON body
+# Whom language models may be asked of besides servers at public addresses: core.outbound.
+LLM_ALLOWED_HOSTS = allowed_llm_hosts()
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://localhost")
 
+# /healthz and `manage.py health` call the disk low when the var folder has less free space.
+DISK_LOW_MB = int(env("MADSAFE_DISK_LOW_MB", "1024"))
+
+LOG_FORMAT = env("MADSAFE_LOG_FORMAT", "line" if LOOPBACK else "json")
+if LOG_FORMAT not in {"line", "json"}:
+    raise ImproperlyConfigured(f"MADSAFE_LOG_FORMAT must be line or json, not '{LOG_FORMAT}'.")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env("MADSAFE_LOG_LEVEL", "WARNING")},
+    "formatters": {"line": {"()": "madsafe_web.core.logs.Lines"}, "json": {"()": "madsafe_web.core.logs.JsonLines"}},
+    "handlers": {
+        "stderr": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT},
+        "none": {"class": "logging.NullHandler"},
+    },
+    "root": {"handlers": ["stderr"], "level": env("MADSAFE_LOG_LEVEL", "WARNING" if LOOPBACK else "INFO")},
+    "loggers": {
+        # Django's own handlers would write past our formatters (and mail tracebacks with local variables).
+        "django": {"handlers": [], "level": "NOTSET", "propagate": True},
+        "django.server": {"handlers": [], "level": "NOTSET", "propagate": True},
+        # Its one message quotes the Host header, which anybody can fill.
+        "django.security.DisallowedHost": {"handlers": ["none"], "propagate": False},
+    },
 }

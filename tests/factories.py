@@ -12,7 +12,7 @@ from annotation.reviewing import NewItem, items_add
 from annotation.services import Decision, label_assign, map_draft_open, map_publish
 from annotation.text import language, prompt_key, response_key
 from madsafe_web.core.llm.parse import label_key
-from madsafe_web.core.models import Run, User
+from madsafe_web.core.models import Endpoint, Run, User
 
 
 class Person(Client):
@@ -30,6 +30,12 @@ def sign_in(user: User) -> Person:
     person.force_login(user)
     person.user = user
     return person
+
+
+def make_endpoint(name: str = "served", base_url: str = "http://127.0.0.1:9/v1", **values: Any) -> Endpoint:
+    """A served endpoint, by default one where nobody answers."""
+    values = {"backend": "openai_compatible", "model": "m", **values}
+    return Endpoint.objects.create(name=name, base_url=base_url, **values)
 
 
 def make_run(stage: str = "label", state: str = Run.State.DONE, **values: Any) -> Run:

@@ -39,6 +39,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 ADDRESSES: dict[str, dict[str, Statuses]] = {
     "overview": {"GET": READ},
+    "healthz": {"GET": everybody(200), **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), everybody(405))},
     # who is signed in already goes on to the overview; a POST gives the form again, with its errors
     "accounts:login": {
         "GET": by_role(200, 302, 302, 302, 302),
@@ -47,8 +48,15 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     },
     "accounts:logout": {"POST": signed_in(302)},
     "accounts:password": {"GET": READ, "POST": READ},  # the form again, with its errors
+    "accounts:keys": {"GET": READ, "POST": signed_in(302)},  # nothing named: the defaults are kept
     "set-theme": OPEN_POST,
     "set-language": OPEN_POST,
+    "llm:endpoints": {"GET": only(200, "admin")},
+    # the form names no backend
+    "llm:endpoint-new": {"GET": only(200, "admin"), "POST": only(422, "admin")},
+    "llm:endpoint": {"GET": only(200, "admin"), "POST": only(422, "admin")},
+    # the page says that nobody answers there
+    "llm:endpoint-try": {"POST": only(200, "admin")},
     "runs:list": {"GET": READ},
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},

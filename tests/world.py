@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from annotation.models import Prompt
-from madsafe_web.core.models import Endpoint, User
+from madsafe_web.core.models import User
+from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
 from tests.factories import (
     make_corpus,
+    make_endpoint,
     make_label,
     make_map,
     make_prompts,
@@ -30,6 +32,7 @@ def make_world(folder: Path) -> World:
     """The objects; the user of each role is called as the role. `folder` is to be the var folder."""
     for role in ROLES[1:]:
         make_user(role, role)
+    lease.pulse()
     prompts = make_prompts(8, make_corpus("Some corpus"), scenario="Some scenario")
     run = make_run("label")
     # The more prompts a label has, the further up it stands.
@@ -44,8 +47,10 @@ def make_world(folder: Path) -> World:
     evaluated("new_safety", JUDGED)
     make_queue(3)
     published = make_map(published=True)
+    endpoint = make_endpoint()
     return {
-        **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk),
+        **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
+        **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
@@ -57,12 +62,12 @@ def make_world(folder: Path) -> World:
     }
 
 
-def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int) -> World:
+def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int, endpoint: int) -> World:
     """The objects of the API's addresses, which are those of the pages."""
     return {
         "api:run": [run],
         **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
-        "api:endpoint": [Endpoint.objects.create(name="some endpoint", backend="rules").pk],
+        "api:endpoint": [endpoint],
         "api:user": [User.objects.get(username="lead").pk],
         "api:corpus": [prompt.corpus_id],
         "api:prompt": [prompt.pk],

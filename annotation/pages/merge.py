@@ -24,7 +24,6 @@ from annotation.selectors import merge_waiting
 from madsafe_web.core.access import can
 from madsafe_web.core.models import User
 
-KEYS = "123456789qwert"
 MOST_SENT = 500
 HISTORY = 6
 RECENT = 100  # steps looked through for what others changed
@@ -189,12 +188,13 @@ def _by_category(state: MergeState, categories: Mapping[str, Category]) -> Conte
             {
                 "code": code,
                 "name": row.name,
-                "key": key,
+                "action": f"merge-category-{place}",
+                "title": f"{code} {row.name}",
                 "definition": row.definition,
                 "labels": labels.count(code),
                 "prompts": prompts[code],
             }
-            for key, (code, row) in zip(KEYS, categories.items(), strict=True)
+            for place, (code, row) in enumerate(categories.items(), 1)
         ],
         "dropped": {"labels": labels.count(DROP), "prompts": prompts[DROP]},
     }

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
 from madsafe_web.core.access import can
 from madsafe_web.core.method import StepState, step_states
+from madsafe_web.core.models import WorkerPulse
 from madsafe_web.core.runs.stages import point
 from madsafe_web.core.views import THEMES
 
+WORKER_SILENCE = timedelta(seconds=30)  # a worker says every 5 s that it is there
+WORKER_COMMAND = "python -m celery -A madsafe_web.celery worker --pool threads --concurrency 4"
 # Beginning of a view's name, the entry of the main navigation it belongs to, and its step of the method (0 = none).
 PLACES = (
     ("overview", "overview", 0),
@@ -36,12 +41,15 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     found = {"theme": theme if theme in THEMES else "auto", "nav": nav, "method_current": current}
     user = getattr(request, "user", None)  # an error may come before the middleware that sets it
     if user is None or not user.is_authenticated:
-        return found | {"review_count": 0, "method_steps": [], "offline_rules": False, "user_role": ""}
+        nothing = {"review_count": 0, "method_steps": [], "offline_rules": False, "no_worker": False, "user_role": ""}
+        return found | nothing
     steps: Any = SimpleLazyObject(step_states)
     return found | {
         "review_count": SimpleLazyObject(lambda: review_count(user)),
         "method_steps": steps,
         "offline_rules": SimpleLazyObject(lambda: rests_on_rules(steps)),
+        "no_worker": SimpleLazyObject(no_worker),
+        "worker_command": WORKER_COMMAND,
         "user_role": user.get_role_display(),
     }
 
@@ -59,3 +67,8 @@ def review_count(user: Any) -> int:
 def rests_on_rules(steps: list[StepState]) -> bool:
     """Whether any current result comes from the offline rules."""
     return any(run.offline_rules for step in steps for run in step.runs)
+
+
+def no_worker() -> bool:
+    """Whether no worker was heard lately, by the clock of the database: what is started then only waits."""
+    return not WorkerPulse.objects.filter(at__gt=Now() - WORKER_SILENCE).exists()

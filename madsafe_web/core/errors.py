@@ -1,18 +1,61 @@
-"""The page for an error that nobody expected: with an id that stands in the log too."""
+"""What the browser and programs get for an error that nobody handled: with the id of the request, which the log has."""
 
 from __future__ import annotations
 
 import logging
-import secrets
+import sys
 
-from django.http import HttpRequest, HttpResponse, HttpResponseServerError
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.template import loader
+from django.utils.translation import gettext as _
+
+from madsafe_web.core.views import THEMES
 
 logger = logging.getLogger(__name__)
+API = "/api/"
+RETRY_AFTER_S = 30
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Django has logged the error itself; this line ties the id on the page to it. Uses no database."""
-    error_id = secrets.token_hex(4)
-    logger.error("error %s at %s %s", error_id, request.method, request.path)
-    return HttpResponseServerError(loader.get_template("500.html").render({"error_id": error_id}))
+    """500, or 503 while the database is away. Django has logged the error itself. Uses no database."""
+    status = 503 if database_is_away(sys.exception()) else 500
+    request_id = getattr(request, "id", "")
+    logger.error("request %s: %s at %s %s", request_id, status, request.method, request.path)
+    answer = _problem(request_id, status) if request.path.startswith(API) else _page(request, request_id, status)
+    answer.headers["Cache-Control"] = "no-store"  # the middleware that says so may not have been reached
+    if status == 503:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_S)
+    return answer
+
+
+def database_is_away(error: BaseException | None) -> bool:
+    """Whether the error says that the database cannot be reached or does not answer in time.
+
+    SQLite reports a missing table by the same class; that one does not go away by waiting.
+    """
+    return isinstance(error, OperationalError | InterfaceError) and not str(error).startswith("no such ")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """400: the request is broken, too large or meant for another host."""
+    return _page(request, getattr(request, "id", ""), 400)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form without its token, in the theme of the browser."""
+    return render(request, "403_csrf.html", status=403)
+
+
+def _page(request: HttpRequest, request_id: str, status: int) -> HttpResponse:
+    theme = request.COOKIES.get("theme", "auto")
+    context = {"request_id": request_id, "theme": theme if theme in THEMES else "auto"}
+    return HttpResponse(loader.get_template(f"{status}.html").render(context), status=status)
+
+
+def _problem(request_id: str, status: int) -> HttpResponse:
+    """An error for programs, RFC 9457."""
+    title = _("The database cannot be reached.") if status == 503 else _("Something broke on the server")
+    body = {"type": "about:blank", "title": title, "status": status, "instance": f"urn:request:{request_id}"}
+    return JsonResponse(body, status=status, content_type="application/problem+json")

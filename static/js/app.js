@@ -7,7 +7,7 @@
   document.documentElement.classList.add("js");
 
   // Toasts -------------------------------------------------------------------
-  const LIFE_MS = 8000;
+  const LIFE_MS = 10000;
   const age = (toast) => {
     if (toast.dataset.aged) return;
     toast.dataset.aged = "1";
@@ -32,11 +32,20 @@
     const name = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
     return event.shiftKey && /^[a-z]$/.test(name) ? `Shift+${name}` : name;
   };
+  // A field that asks for a key takes the one that is pressed; Tab and Escape lead out of it, Backspace empties it.
+  const capture = (event) => {
+    if (["Tab", "Escape", "Shift", "CapsLock"].includes(event.key)) return false;
+    event.preventDefault();
+    event.target.value = event.key === "Backspace" ? "" : keyOf(event);
+    return true;
+  };
   const press = (node) => {
     if (node.matches(TYPING)) { node.focus(); node.select?.(); } else node.click();
   };
+  const ofAnIme = (event) => event.isComposing || event.keyCode === 229;
   document.addEventListener("keydown", (event) => {
-    if (event.isComposing || event.keyCode === 229 || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "Enter") return;
+    if (ofAnIme(event) || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "Enter") return;
+    if (event.target.matches("[data-capture]") && capture(event)) return;
     if (event.target.matches(TYPING)) { if (event.key === "Escape") event.target.blur(); return; }
     if ($("dialog[open]")) return;
     // Enter and Space belong to the control that has the focus; a row of a list gives them up.
@@ -54,11 +63,17 @@
     for (const node of $$("[data-key]").filter(visible)) {
       const [key, what] = [document.createElement("dt"), document.createElement("dd")];
       const cap = document.createElement("kbd");
-      cap.textContent = node.dataset.key.replace("Shift+", "⇧").replace("Enter", "↵");
+      cap.textContent = $("kbd", node)?.textContent ?? $("kbd", node.parentElement)?.textContent ?? node.dataset.key;
       key.append(cap);
-      what.textContent = node.dataset.keyText || node.getAttribute("aria-label") || node.textContent.replace($("kbd", node)?.textContent ?? "", "").trim();
+      what.textContent = node.dataset.keyText;
       list.append(key, what);
     }
+  };
+  const leave = (box) => {
+    if (box.matches("dialog")) { box.close(); return; }
+    const held = box.contains(document.activeElement);
+    box.remove();
+    if (held) $("#main").focus({ preventScroll: true });  // not lost with the button it was on
   };
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-dialog]");
@@ -67,7 +82,7 @@
       if (dialog.id === "keys") fillKeys(dialog);
       dialog.showModal();
     }
-    if (event.target.closest("[data-close]")) event.target.closest("dialog, .toast-line")?.[event.target.closest("dialog") ? "close" : "remove"]();
+    if (event.target.closest("[data-close]")) leave(event.target.closest("dialog, .toast-line"));
     if (event.target.matches("dialog")) event.target.close();
     const mover = event.target.closest("[data-move]");
     if (mover) move(Number(mover.dataset.move));
@@ -114,12 +129,16 @@
   // htmx -------------------------------------------------------------------------
   let focused = null;
   let unfolded = [];
+  const restUntil = new WeakMap();  // polled element → when it may ask again after an error
   const folds = (node) => $$("details", node);
   document.addEventListener("htmx:beforeRequest", (event) => {
     // A poll waits while nobody looks, and while a question stands open that it would close.
     const asked = event.detail.elt.querySelector("details.drop[open]");
-    if (event.detail.elt.hasAttribute("data-poll") && (document.hidden || asked)) event.preventDefault();
+    const rests = document.hidden || asked || away() || Date.now() < (restUntil.get(event.detail.elt) ?? 0);
+    if (event.detail.elt.hasAttribute("data-poll") && rests) event.preventDefault();
+    else event.detail.target.setAttribute("aria-busy", "true");
   });
+  document.addEventListener("htmx:afterRequest", (event) => event.detail.target.removeAttribute("aria-busy"));
   document.addEventListener("htmx:beforeSwap", (event) => {
     const at = document.activeElement;
     const poll = event.detail.elt?.hasAttribute("data-poll");
@@ -139,10 +158,52 @@
     tick();
     ageAll();
   });
-  document.addEventListener("htmx:responseError", (event) => say(`${document.body.dataset.textError} (${event.detail.xhr.status})`));
-  document.addEventListener("htmx:sendError", (event) => {
-    if (!event.detail.elt.hasAttribute("data-poll")) say(document.body.dataset.textOffline);
+  document.addEventListener("htmx:responseError", (event) => {
+    const { status } = event.detail.xhr;
+    const { textError, textRequest } = document.body.dataset;
+    const id = event.detail.xhr.getResponseHeader("X-Request-ID");
+    const poll = event.detail.elt.hasAttribute("data-poll");
+    if (poll) restUntil.set(event.detail.elt, Date.now() + LATEST_MS);
+    if (GATEWAY.includes(status)) lose();
+    if (poll && GATEWAY.includes(status)) return;  // the band says it
+    say(`${textError} (${[status, id && `${textRequest} ${id}`].filter(Boolean).join(", ")})`);
   });
+  document.addEventListener("htmx:sendError", () => lose());
+
+  // Away: no network, no server, or a server without its database. Polls rest; one question, ever more seldom, looks
+  // whether it is back.
+  const GATEWAY = [502, 503, 504];
+  const SOONEST_MS = 2000;
+  const LATEST_MS = 30000;
+  let wait = SOONEST_MS;
+  let asking = 0;
+  const away = () => !$("#away").hidden;
+  const lose = () => {
+    $("#away").hidden = false;
+    clearTimeout(asking);
+    asking = setTimeout(look, wait);
+    wait = Math.min(2 * wait, LATEST_MS);
+  };
+  const found = () => {
+    $("#away").hidden = true;
+    clearTimeout(asking);
+    wait = SOONEST_MS;
+  };
+  // Whoever is signed in is led on from the sign-in page: an answer that needs the database, and little else.
+  const look = () => fetch(document.body.dataset.login, { redirect: "manual", cache: "no-store" })
+    .then((answer) => GATEWAY.includes(answer.status) ? lose() : found(), lose);
+  addEventListener("offline", lose);
+  addEventListener("online", () => { if (away()) look(); });
+  document.addEventListener("htmx:afterOnLoad", (event) => { if (away() && !GATEWAY.includes(event.detail.xhr.status)) found(); });
+
+  // Paper is white: charts are drawn in the colours of the light theme for it.
+  let screen = "";
+  const dress = (theme) => {
+    document.documentElement.dataset.bsTheme = theme;
+    document.dispatchEvent(new CustomEvent("themechange"));
+  };
+  addEventListener("beforeprint", () => { screen = document.documentElement.dataset.bsTheme; if (screen !== "light") dress("light"); });
+  addEventListener("afterprint", () => { if (screen && screen !== "light") dress(screen); });
 
   addEventListener("DOMContentLoaded", () => {
     ageAll();

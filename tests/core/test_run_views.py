@@ -15,7 +15,7 @@ from tests.factories import Person, make_run
 
 pytestmark = pytest.mark.django_db
 S = Run.State
-LIST_QUERIES = 7  # session, user, count, rows, sums of the rows, review badge, steps of the method
+LIST_QUERIES = 8  # session, user, count, rows, sums of the rows, review badge, workers, steps of the method
 
 
 def made(state: str = S.RUNNING, chunks: int = 2, **values: Any) -> Run:

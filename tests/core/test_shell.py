@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.test import Client, RequestFactory
+from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from madsafe_web.core import context, errors, method
+from madsafe_web.core import context, method
 from madsafe_web.core.models import Run, User
 from tests.factories import Person, make_queue, make_run, make_user
 
@@ -191,9 +191,3 @@ def test_a_step_is_stale_when_something_before_it_ended_after_it_began() -> None
 def test_a_missing_page_says_so_in_the_frame_of_an_error(lead: Person) -> None:
     answer = lead.get("/nothing/")
     assert answer.status_code == 404 and "There is nothing at this address" in answer.content.decode()
-
-
-def test_an_unexpected_error_shows_the_id_that_the_log_has(caplog: pytest.LogCaptureFixture) -> None:
-    answer = errors.server_error(RequestFactory().get("/runs/"))
-    error_id = caplog.messages[0].split()[1]
-    assert answer.status_code == 500 and error_id in answer.content.decode()

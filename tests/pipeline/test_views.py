@@ -135,7 +135,7 @@ def test_the_list_of_sets_costs_the_same_queries_whatever_its_length(
 ) -> None:
     for number in range(count):
         made_set(f"Set {number}", safety=1, general=1)
-    with django_assert_num_queries(6):  # session, user, count, sets, their samples, steps of the method
+    with django_assert_num_queries(7):  # session, user, count, sets, their samples, workers, steps of the method
         lead.get("/sets/")
 
 
@@ -212,7 +212,7 @@ def test_the_list_of_trainings_costs_the_same_queries_whatever_its_length(
     made = made_set()
     for _ in range(count):
         training_run(made=made, points=2)
-    with django_assert_num_queries(5):  # session, user, count, trainings, steps of the method
+    with django_assert_num_queries(6):  # session, user, count, trainings, workers, steps of the method
         answer = lead.get("/training/")
     line = answer.context["trainings"][0]
     assert (line.first_loss, line.loss, line.step, line.steps, line.set_name) == (2.9, 2.8, 2, 20, "Set")

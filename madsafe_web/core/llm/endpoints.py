@@ -13,12 +13,15 @@ import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from madsafe_web.core import crypto
 from madsafe_web.core.llm.base import Backend, Call
 from madsafe_web.core.models import Endpoint
 from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
 BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible")
+LONGEST_KEY = 500
+KEY_RULE = "letters, digits and signs without spaces, at most 500."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +57,70 @@ def endpoint_declare(name: str, values: dict[str, Any]) -> Endpoint:
     if values.get("backend") not in BACKENDS:
         raise ConfigError(f"Endpoint '{name}': backend must be one of {', '.join(BACKENDS)}.")
     endpoint = Endpoint.objects.filter(name=name).first() or Endpoint(name=name)
+    moved = endpoint.secret and values.get("base_url", endpoint.base_url) != endpoint.base_url
+    if moved:
+        raise ConfigError(
+            f"Endpoint '{name}' has a stored key, which goes to no other base_url: change it on its page."
+        )
     for attribute, value in values.items():
         setattr(endpoint, attribute, value)
     try:
         endpoint.full_clean()
     except ValidationError as error:
-        raise ConfigError("; ".join(error.messages)) from error
+        faults = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
+        raise ConfigError(f"Endpoint '{name}', {'; '.join(faults)}") from error
     endpoint.save()
     return endpoint
 
 
 def spec(endpoint: Endpoint) -> EndpointSpec:
-    """The endpoint with its key read from the environment. Raises StageError when the named variable is not set."""
-    key = os.environ.get(endpoint.key_env, "") if endpoint.key_env else ""
+    """The endpoint with its key: the stored one, else that of the environment. Raises StageError when it has none."""
+    ours = Path(settings.VAR_DIR, endpoint.model)  # a model trained here is named by its folder below var/
+    model = str(ours) if endpoint.model and ours.is_dir() else endpoint.model
+    return EndpointSpec(
+        endpoint.name,
+        endpoint.backend,
+        endpoint.base_url,
+        model,
+        endpoint.options,
+        endpoint.concurrency,
+        _key(endpoint),
+    )
+
+
+def _key(endpoint: Endpoint) -> str:
+    if endpoint.secret:
+        try:
+            return crypto.decrypt(endpoint.secret)
+        except crypto.SecretError as error:
+            raise StageError(f"Endpoint '{endpoint.name}': {error}") from None
+    key = os.environ.get(endpoint.key_env, "").strip() if endpoint.key_env else ""
     if endpoint.key_env and not key:
         raise StageError(
             f"Endpoint '{endpoint.name}' takes its key from the environment variable {endpoint.key_env}, "
             "which is not set. Set it where the worker runs, then resume."
         )
-    ours = Path(settings.VAR_DIR, endpoint.model)  # a model trained here is named by its folder below var/
-    model = str(ours) if endpoint.model and ours.is_dir() else endpoint.model
-    return EndpointSpec(
-        endpoint.name, endpoint.backend, endpoint.base_url, model, endpoint.options, endpoint.concurrency, key
-    )
+    if key and not usable_key(key):
+        raise StageError(f"The environment variable {endpoint.key_env} holds no key: {KEY_RULE}")
+    return key
+
+
+def usable_key(key: str) -> bool:
+    """Whether a key can be sent in a header: visible ASCII without spaces, of a sensible length."""
+    return len(key) <= LONGEST_KEY and all("!" <= character <= "~" for character in key)
 
 
 def backend_for(endpoint: Endpoint) -> Backend:
-    """A new backend for this endpoint."""
-    backend: Backend = import_module(f"madsafe_web.core.llm.{endpoint.backend}").create(spec(endpoint))
+    """A new backend for this endpoint. Raises StageError when its server must not be asked."""
+    return backend_of(spec(endpoint))
+
+
+def backend_of(wanted: EndpointSpec) -> Backend:
+    """A new backend from a spec. Raises StageError when its server must not be asked."""
+    try:
+        backend: Backend = import_module(f"madsafe_web.core.llm.{wanted.backend}").create(wanted)
+    except ValueError as error:
+        raise StageError(f"Endpoint '{wanted.name}': {error}") from None
     return backend
 
 

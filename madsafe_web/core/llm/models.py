@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import re
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.utils.translation import gettext as _
+
+# Variables that hold no key of a model but our own secrets, which must not be sent to whoever serves an endpoint.
+OWN_VARIABLES = ("MADSAFE_", "DATABASE_", "CELERY_", "DJANGO_", "REDIS", "PG")
+
+
+def key_variable(name: str) -> None:
+    """Raises ValidationError unless this is the name of an environment variable that may hold a key."""
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValidationError(_("This is no name of an environment variable."))
+    if name.upper().startswith(OWN_VARIABLES):
+        raise ValidationError(_("MadSafe's own variables are no keys of a language model."))
 
 
 class Endpoint(models.Model):
@@ -18,7 +32,7 @@ class Endpoint(models.Model):
     # that holds it where the worker runs.
     secret = models.TextField(blank=True)
     secret_hint = models.CharField(max_length=4, blank=True)
-    key_env = models.CharField(max_length=80, blank=True)
+    key_env = models.CharField(max_length=80, blank=True, validators=[key_variable])
     concurrency = models.PositiveIntegerField(default=32, validators=[MinValueValidator(1)])
     options = models.JSONField(default=dict, blank=True)
 
@@ -26,8 +40,10 @@ class Endpoint(models.Model):
         return self.name
 
     def clean(self) -> None:
-        if self.backend == "openai_compatible" and not self.base_url.startswith(("http://", "https://")):
-            raise ValidationError(f"Endpoint '{self.name}' needs a base_url that begins with http:// or https://.")
+        if self.backend == "openai_compatible":
+            from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without
+
+            served.check(self.base_url, self.options)
 
 
 class PromptTemplate(models.Model):

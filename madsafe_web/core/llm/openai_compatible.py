@@ -22,10 +22,12 @@ from weakref import WeakKeyDictionary
 import aiohttp
 from yarl import URL
 
+from madsafe_web.core import outbound
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply
 
 FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 DETAIL_CHARACTERS = 300
+SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 
 
 class HttpEndpoint(Protocol):
@@ -71,7 +73,7 @@ class RateLimited(CallError):
 
 
 def create(endpoint: HttpEndpoint) -> OpenAICompatibleBackend:
-    """The backend of one endpoint. Raises ValueError for a base URL that is not http(s) or an unknown policy value."""
+    """The backend of one endpoint. Raises ValueError (outbound.Refused) for a base URL that must not be asked."""
     names = Policy.__dataclass_fields__
     policy = Policy(**{name: value for name, value in endpoint.options.items() if name in names})
     return OpenAICompatibleBackend(endpoint.base_url, endpoint.model, endpoint.api_key, policy)
@@ -91,13 +93,9 @@ class OpenAICompatibleBackend:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: random.Random | None = None,
     ) -> None:
-        url = URL(base_url.strip().rstrip("/") + "/chat/completions")
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError("The base URL must start with http:// or https:// and name a host.")
-        if url.user or url.password:
-            raise ValueError("The base URL must not hold a name or password: put the key into the key field.")
-        self._url, self._model, self._key = url, model, api_key
-        self._shown = str(url.with_query(None))
+        self._target = outbound.target(base_url)
+        self._url = URL(str(self._target.url).rstrip("/") + "/chat/completions")
+        self._shown, self._model, self._key = str(self._url), model, api_key
         self._policy = policy or Policy()
         self._sleep = sleep
         self._jitter = jitter or random.Random()
@@ -165,8 +163,7 @@ class OpenAICompatibleBackend:
             if self._key:
                 headers["Authorization"] = f"Bearer {self._key}"
             timeout = aiohttp.ClientTimeout(total=self._policy.total_timeout, sock_connect=self._policy.connect_timeout)
-            # No limit here: how many calls are in flight is the engine's to say.
-            session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout, headers=headers)
+            session = outbound.session(self._target, timeout, headers)
             self._sessions[loop] = session
         return session
 
@@ -176,6 +173,8 @@ class OpenAICompatibleBackend:
             async with self._session().post(self._url, data=body, allow_redirects=False) as response:
                 after = retry_after_seconds(response.headers.get("Retry-After", ""))
                 return Answer(response.status, after, await self._read(response))
+        except outbound.Refused as error:
+            raise _down("refused", str(error)) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
             reason = "no connection in time" if isinstance(error, TimeoutError) else _reason(error)
             raise EndpointDown(
@@ -186,7 +185,7 @@ class OpenAICompatibleBackend:
             raise CallError("timeout", f"{self._shown} gave no answer within {seconds} seconds.") from error
         except aiohttp.ClientError as error:
             message = f"{self._shown} broke off the connection ({type(error).__name__})."
-            raise CallError("server_error", message) from error
+            raise CallError("server_error", message) from None  # its own text may hold headers, and those the key
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -235,8 +234,11 @@ class OpenAICompatibleBackend:
             error = {"message": error}
         words = str(error.get("message") or error.get("detail") or "") if isinstance(error, dict) else ""
         code = str(error.get("code") or "") if isinstance(error, dict) else ""
-        words = words.replace(self._key, "***") if self._key else words
-        return code, f" It says: {words[:DETAIL_CHARACTERS]}" if words else ""
+        return code, f" It says: {self._redacted(words)[:DETAIL_CHARACTERS]}" if words else ""
+
+    def _redacted(self, text: str) -> str:
+        """A text of the server without the key that we sent it."""
+        return text.replace(self._key, "***") if self._key else text
 
     def _parsed(self, body: bytes) -> Reply:
         try:
@@ -252,6 +254,8 @@ class OpenAICompatibleBackend:
         except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
             message = f"{self._shown} answered 200 with something that is no chat completion ({_reason(error)})."
             raise CallError("bad_response", message) from error
+        if len(self._key) >= SHORTEST_REDACTED:
+            text, reasoning = self._redacted(text), self._redacted(reasoning)
         return Reply(text, FINISHES.get(str(choice.get("finish_reason")), "stop"), reasoning, *tokens)
 
 

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from madsafe_web.core import logs
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Generation, PromptTemplate, Run, RunRow
@@ -43,7 +44,8 @@ def work_on(run_id: int, seconds: float = float("inf")) -> Run:
         )
         run.refresh_from_db()
         lease.free_dead(run)
-        _work(run, time.monotonic() + seconds)
+        with logs.about(run=run.pk):
+            _work(run, time.monotonic() + seconds)
     else:
         lease.free_dead(run)
     service.settle(run)
@@ -71,7 +73,7 @@ def _work(run: Run, deadline: float) -> None:
     except OperationalError:
         raise  # the database is away or full: the state stays, and whoever works next goes on
     except Exception as error:
-        logger.exception("run %s failed", run.pk)
+        logger.exception("run failed")
         kept = service.counts(run)["read"]
         message = f"{type(error).__name__} in stage '{run.stage}': {error}. {kept} rows are kept; resume goes on there."
         service.run_fail(run, message)
@@ -95,8 +97,10 @@ def _next(run: Run, owner: str, deadline: float) -> Chunk | None:
 def _in_hand(chunk: Chunk, owner: str) -> Iterator[lease.Heartbeat]:
     """The chunk under a heartbeat; given back at the end unless it is done."""
     try:
-        with lease.Heartbeat(chunk, owner) as heartbeat:
+        with logs.about(chunk=chunk.seq), lease.Heartbeat(chunk, owner) as heartbeat:
+            logger.info("chunk begun")
             yield heartbeat
+            logger.info("chunk left")
     finally:
         lease.release(chunk, owner)
 
