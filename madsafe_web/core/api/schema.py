@@ -47,6 +47,7 @@ class Problem(serializers.Serializer[Any]):
     title = serializers.CharField(help_text="The name of the status.")
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What happened, in one or two sentences.")
+    instance = serializers.CharField(required=False, help_text="The request by its id, which stands in the log too.")
     errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]  # the class keeps fields elsewhere
 
 
