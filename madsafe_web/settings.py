@@ -249,6 +249,8 @@ SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned", "madsafe_web.core.api.once:swee
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
 
+# Whom language models may be asked of besides servers at public addresses: core.outbound.
+LLM_ALLOWED_HOSTS = allowed_llm_hosts()
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "madsafe_web.core.api.authentication.TokenAuthentication",
@@ -272,8 +274,6 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [],  # choices stand where they are used
 }
 API_LARGEST_BODY = 2**20  # bytes of a JSON body
-# Whom language models may be asked of besides servers at public addresses: core.outbound.
-LLM_ALLOWED_HOSTS = allowed_llm_hosts()
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://localhost")
 

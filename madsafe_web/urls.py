@@ -13,8 +13,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),
     path("results/", include("evaluation.urls")),
-    path("api/v1/", include("madsafe_web.api_urls")),
     path("healthz", health.healthz, name="healthz"),
+    path("api/v1/", include("madsafe_web.api_urls")),
     path("set-theme/", views.set_theme, name="set-theme"),
     path("set-language/", views.set_language, name="set-language"),
 ]
