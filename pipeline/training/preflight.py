@@ -140,7 +140,8 @@ def _model_problems(model: str) -> list[Problem]:
         return [Problem(f"There is no model folder {model}.", "Download the model and give its folder.")]
     groups = {
         "configuration (config.json)": ["config.json"],
-        "weights (*.safetensors)": ["*.safetensors"],
+        # The names that transformers looks for before it would fall back to a pickle (pytorch_model.bin).
+        "weights (model.safetensors)": ["model.safetensors", "model.safetensors.index.json"],
         "tokenizer": ["tokenizer.json", "tokenizer.model"],
     }
     problems = []
@@ -148,6 +149,9 @@ def _model_problems(model: str) -> list[Problem]:
         files = [path for pattern in patterns for path in folder.glob(pattern)]
         if not any(os.access(path, os.R_OK) for path in files):
             problems.append(Problem(f"The model folder {model} has no readable {name}.", "Download the model again."))
+    if not any(folder.glob("*.safetensors")) and any(folder.glob("*.bin")):
+        what = f"The weights in {model} are a pickle, which could run code of whoever made it, and is never loaded."
+        problems.append(Problem(what, "Download the model as safetensors, or convert it where that does no harm."))
     return problems
 
 
