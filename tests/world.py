@@ -51,14 +51,14 @@ def make_world(folder: Path) -> World:
     evaluated("safetybench", [("OFF", True, False), ("IA", False, True)])
     evaluated("new_safety", JUDGED)
     make_queue(3)
-    endpoint = make_endpoint()
     published = make_map(published=True)
+    endpoint = make_endpoint()
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
+        **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
-        **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk),
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
         "accounts:token-revoke": [token.pk],
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
@@ -74,12 +74,12 @@ def make_world(folder: Path) -> World:
     }
 
 
-def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int) -> World:
+def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int, endpoint: int) -> World:
     """The objects of the API's addresses, which are those of the pages."""
     return {
         "api:run": [run],
         **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
-        "api:endpoint": [Endpoint.objects.create(name="some endpoint", backend="rules").pk],
+        "api:endpoint": [endpoint],
         "api:user": [User.objects.get(username="lead").pk],
         "api:corpus": [prompt.corpus_id],
         "api:prompt": [prompt.pk],
