@@ -9,7 +9,7 @@ from django.db.models import Model
 from annotation.models import Prompt
 from madsafe_web.admin import site
 from madsafe_web.core.accounts.tokens import token_create
-from madsafe_web.core.models import Endpoint, PromptTemplate, User
+from madsafe_web.core.models import PromptTemplate, User
 from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated

@@ -159,7 +159,9 @@ def _model_problems(model: str) -> list[Problem]:
             what = _("The model folder %(folder)s has no readable %(part)s.") % {"folder": model, "part": name}
             problems.append(Problem(what, _("Download the model again.")))
     if not any(folder.glob("*.safetensors")) and any(folder.glob("*.bin")):
-        what = _("The weights in %(folder)s are a pickle, which could run code of whoever made it, and is never loaded.")
+        what = _(
+            "The weights in %(folder)s are a pickle, which could run code of whoever made it, and is never loaded."
+        )
         how = _("Download the model as safetensors, or convert it where that does no harm.")
         problems.append(Problem(what % {"folder": model}, how))
     return problems
