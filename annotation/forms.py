@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -30,7 +31,7 @@ class FilterForm(forms.Form):
     kept: dict[str, Any]
     refused: bool
 
-    def __init__(self, data: QueryDict) -> None:
+    def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)
         self.refused = not self.is_valid()
         self.kept = {name: self.cleaned_data.get(name) for name in self.fields}

@@ -70,8 +70,13 @@ def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
 
 def corpus_import(*, user: User, values: dict[str, Any]) -> Run:
     """Keep the file of a valid `UploadForm` and start its import. Raises OSError when it cannot be kept."""
+    return import_start(user=user, declared=declared(values))
+
+
+def declared(values: dict[str, Any]) -> dict[str, str]:
+    """Keep the file of a valid `UploadForm`; gives it as the stage `import` takes it. Raises OSError."""
     answers = values["answers"]
-    declared = {
+    return {
         "path": keep(values["file"]),
         "format": values["format"],
         "name": values["name"],
@@ -79,11 +84,15 @@ def corpus_import(*, user: User, values: dict[str, Any]) -> Run:
         "licence": values["licence"],
         "answers": keep(answers) if answers else "",
     }
-    with transaction.atomic():
-        run = service.run_create(stage_name="import", values={"files": [declared]}, user=user)
-        audit(user, "corpus.import", values["name"], run=run.pk)
-        service.run_start(run)
-        enqueue(run)
+
+
+@transaction.atomic
+def import_start(*, user: User, declared: dict[str, str]) -> Run:
+    """Start the import of a kept file."""
+    run = service.run_create(stage_name="import", values={"files": [declared]}, user=user)
+    service.run_start(run)
+    enqueue(run)
+    audit(user, "corpus.import", declared["name"], run=run.pk)
     return run
 
 

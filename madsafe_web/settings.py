@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "annotation",
     "pipeline",
     "evaluation",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # what it shows stands in madsafe_web.admin, nothing is searched for
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -127,6 +128,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "madsafe_web.core.middleware.known_request",
+    "madsafe_web.core.api.problems.problems_only",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -137,6 +139,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "madsafe_web.core.middleware.sliding_session",
     "madsafe_web.core.middleware.PreferredLocale",
     "madsafe_web.core.middleware.own_password",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -189,6 +192,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a locked-out attempt is neither counted nor kept
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit record tells who signed in
@@ -202,7 +206,8 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "accounts:login"
 CSRF_FAILURE_VIEW = "madsafe_web.core.errors.csrf_failure"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_AGE = 8 * 3600  # of doing nothing
+SESSION_REFRESH_S = 300  # so often at most is the end of a session moved
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK
 SECURE_SSL_REDIRECT = not LOOPBACK
@@ -245,7 +250,16 @@ DATA_UPLOAD_MAX_NUMBER_FILES = 4
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = True
+# A folder that `manage.py collectstatic` filled: its files carry their hash in the name and are cached for good.
+STATIC_ROOT = env("MADSAFE_STATIC") or None
+STATIC_STORAGE = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": STATIC_STORAGE if STATIC_ROOT else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not STATIC_ROOT
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # Where stages, importers and benchmarks are looked for: one file in one of these packages is one plug-in.
@@ -253,13 +267,36 @@ STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
 # Called by every sweep of a worker: what the apps must look after besides runs.
-SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned"]
+SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned", "madsafe_web.core.api.once:sweep"]
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
 
 # Whom language models may be asked of besides servers at public addresses: core.outbound.
 LLM_ALLOWED_HOSTS = allowed_llm_hosts()
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "madsafe_web.core.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["madsafe_web.core.api.permissions.HasRight"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["madsafe_web.core.api.parsing.JsonParser"],
+    "DEFAULT_SCHEMA_CLASS": "madsafe_web.core.api.schema.Operations",
+    "EXCEPTION_HANDLER": "madsafe_web.core.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,  # only parameters that an operation declares
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "MadSafe",
+    "DESCRIPTION": "Aligning a language model for safety, step by step. See docs/api.md.",
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [],  # choices stand where they are used
+}
+API_LARGEST_BODY = 2**20  # bytes of a JSON body
 
 CELERY_BROKER_URL = env("CELERY_BROKER_URL", "filesystem://localhost")
 

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from evaluation.overview import overview
+from madsafe_web.admin import site
 from madsafe_web.core import health, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -10,11 +11,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("madsafe_web.core.accounts.urls")),
     path("audit/", include("madsafe_web.core.auditing.urls")),
     path("endpoints/", include("madsafe_web.core.llm.urls")),
+    path("admin/", site.urls),
     path("runs/", include("madsafe_web.core.runs.urls")),
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),
     path("results/", include("evaluation.urls")),
     path("healthz", health.healthz, name="healthz"),
+    path("api/v1/", include("madsafe_web.api_urls")),
     path("set-theme/", views.set_theme, name="set-theme"),
     path("set-language/", views.set_language, name="set-language"),
 ]

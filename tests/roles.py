@@ -7,8 +7,12 @@ not there: 405 for whoever is signed in, 302 for the others.
 
 from __future__ import annotations
 
+from madsafe_web.admin import site
+from tests import roles_api
+
 ROLES = ("anonymous", "annotator", "reviewer", "lead", "admin")
 Statuses = dict[str, int]
+API = "api:"  # how the names of the API's addresses begin: who is not known gets 401 there, with whatever method
 
 
 def by_role(anonymous: int, annotator: int, reviewer: int, lead: int, admin: int) -> Statuses:
@@ -34,6 +38,17 @@ NO = signed_in(405)  # no such method, whoever asks
 OPEN_POST = {**dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), everybody(405)), "POST": everybody(302)}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
+
+def admin_tables() -> dict[str, dict[str, Statuses]]:
+    """The list of each table of Django's admin, and the page of one of its rows: of trainings for leads too."""
+    found = {}
+    for model in site._registry:
+        readers = ("lead", "admin") if model._meta.label == "pipeline.TrainingRun" else ("admin",)
+        for part in ("changelist", "change"):
+            found[f"admin:{model._meta.app_label}_{model._meta.model_name}_{part}"] = {"GET": only(200, *readers)}
+    return found
+
+
 ADDRESSES: dict[str, dict[str, Statuses]] = {
     "overview": {"GET": READ},
     "healthz": {"GET": everybody(200), **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), everybody(405))},
@@ -46,6 +61,18 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "accounts:logout": {"POST": signed_in(302)},
     "accounts:password": {"GET": READ, "POST": READ},  # the form again, with its errors
     "accounts:keys": {"GET": READ, "POST": signed_in(302)},  # nothing named: the defaults are kept
+    "accounts:profile": {"GET": READ, "POST": signed_in(422)},  # the form names no theme
+    "accounts:signout-everywhere": {"POST": signed_in(302)},
+    "accounts:tokens": {"GET": READ, "POST": signed_in(422)},  # the form names no right
+    # that of the annotator: for the others but admins there is no such token
+    "accounts:token-revoke": {"POST": by_role(302, 302, 404, 404, 302)},
+    "accounts:users": {"GET": only(200, "admin"), "POST": only(422, "admin")},  # the form names nobody
+    "accounts:user": {"GET": only(200, "admin")},
+    # to the page of the person, with a message
+    **{f"accounts:user-{verb}": {"POST": only(302, "admin")} for verb in ("role", "disable", "enable", "signout")},
+    "accounts:user-password": {"POST": only(200, "admin")},  # the page itself, which shows the password once
+    "admin:index": {"GET": only(200, "lead", "admin")},
+    **admin_tables(),
     "set-theme": OPEN_POST,
     "set-language": OPEN_POST,
     "audit:list": {"GET": only(200, "admin")},
@@ -98,9 +125,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "pipeline:training-stop": {"POST": only(302, "lead")},
     "evaluation:results": {"GET": READ},
     "evaluation:results-csv": {"POST": READ},
+    **roles_api.ADDRESSES,
 }
 
 
 def statuses(name: str, method: str) -> Statuses:
     """Role → status at this address. Raises KeyError for an address that the table does not have."""
-    return ADDRESSES[name].get(method, NO)
+    unnamed = {**NO, "anonymous": 401} if name.startswith(API) else NO
+    return ADDRESSES[name].get(method, unnamed)

@@ -18,12 +18,12 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from madsafe_web.core.models import AuditEvent, AuditHead, User
 from tests.hidden import CASES, UNKNOWN, Case
-from tests.roles import ADDRESSES, METHODS, ROLES, statuses
+from tests.roles import ADDRESSES, API, METHODS, ROLES, statuses
 from tests.world import World, make_world
 
 NAMES = sorted(ADDRESSES)
 HTMX = {"HX-Request": "true"}
-API, ADMIN = "api:", "admin:"
+ADMIN = "admin:"
 # A program reads a file by GET. That it did is noted in the audit record, and nothing else is written.
 NOTED = {"api:set-file"}
 OPEN = {"set-theme", "set-language"}  # lead anybody back to where they were

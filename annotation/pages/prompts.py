@@ -167,7 +167,7 @@ def prompt_context(row: Prompt) -> Context:
                 "source": one.kind or (run_name(one.run) if one.run else ""),
                 "safety": scores.responses.get(one.pk),
                 "chosen": False,
-                "analysis": _analysis(one.reasoning or ""),
+                "analysis": analysis_of(one.reasoning or ""),
                 "text": clean(one.text),
             }
             for one in responses
@@ -177,7 +177,7 @@ def prompt_context(row: Prompt) -> Context:
     }
 
 
-def _analysis(generated: str) -> str:
+def analysis_of(generated: str) -> str:
     """What a regenerated response was reasoned from: the parts of the generation before the reply."""
     parts = cot_reply(generated)
     return clean(f"{parts.analysis}\n\n{parts.explanation}") if parts else ""

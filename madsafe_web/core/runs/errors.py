@@ -9,6 +9,14 @@ class ConfigError(Exception):
     """A configuration or parameter that cannot be used. The message names the field and what would be right."""
 
 
+class ParameterError(ConfigError):
+    """One parameter of a stage that cannot be used; `field` is its dotted name."""
+
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class NeedsPeople(Exception):
     """The stage has done its part and waits for people. The message says where they go on."""
 

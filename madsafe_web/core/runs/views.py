@@ -12,13 +12,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from madsafe_web.core.access import needs, scoped
-from madsafe_web.core.audit import audit
 from madsafe_web.core.method import NUMBER_OF, STAGES, run_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
-from madsafe_web.core.runs import pages, service, tasks
+from madsafe_web.core.runs import pages, service
 from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.runs.starting import run_queue
 
 STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
 WITH_A_PAGE_OF_THEIR_OWN = ("import", "train")
@@ -126,15 +126,11 @@ def start(request: HttpRequest) -> HttpResponse:
 
 
 def queue(request: HttpRequest, run: Run, verb: str) -> None:
-    """Queue a run and ring for a worker, or say why not; what a run lacks to start stands on the run itself."""
+    """Queue a run, or say why not; what a run lacks to start stands on the run itself."""
     try:
-        started = service.run_start(run)
+        started = run_queue(run=run, user=person(request), verb=verb)
     except ConfigError as error:
         messages.error(request, str(error))
         return
-    run.refresh_from_db()
-    if started:
-        audit(person(request), verb, str(run))
-        tasks.enqueue(run)
-    elif not run.error:
+    if not started and not run.error:
         messages.warning(request, _("%(run)s is already in work or has ended.") % {"run": run_name(run)})

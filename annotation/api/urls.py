@@ -1,0 +1,28 @@
+"""The addresses of this app's part of the API."""
+
+from django.urls import path
+
+from annotation.api import corpora, labels, maps, prompts, review
+
+urlpatterns = [
+    path("categories/", corpora.Categories.as_view(), name="categories"),
+    path("corpora/", corpora.Corpora.as_view(), name="corpora"),
+    path("corpora/<int:pk>/", corpora.CorpusOne.as_view(), name="corpus"),
+    path("prompts/", prompts.Prompts.as_view(), name="prompts"),
+    path("prompts/<int:pk>/", prompts.PromptOne.as_view(), name="prompt"),
+    path("labels/", labels.Labels.as_view(), name="labels"),
+    path("labels/<int:pk>/", labels.LabelOne.as_view(), name="label"),
+    path("labels/assign/", labels.LabelAssign.as_view(), name="label-assign"),
+    path("labels/undo/", labels.LabelUndo.as_view(), name="label-undo"),
+    path("labels/redo/", labels.LabelRedo.as_view(), name="label-redo"),
+    path("merge-maps/", maps.Maps.as_view(), name="maps"),
+    path("merge-maps/<int:pk>/", maps.MapOne.as_view(), name="map"),
+    path("merge-maps/<int:pk>/entries/", maps.MapEntries.as_view(), name="map-entries"),
+    path("merge-maps/<int:pk>/publish/", maps.MapPublish.as_view(), name="map-publish"),
+    path("merge-maps/<int:pk>/finish/", maps.MapFinish.as_view(), name="map-finish"),
+    path("review/", review.Review.as_view(), name="review"),
+    path("review/take/", review.ReviewTake.as_view(), name="review-take"),
+    path("review/answer/", review.ReviewAnswer.as_view(), name="review-answer"),
+    path("review/skip/", review.ReviewSkip.as_view(), name="review-skip"),
+    path("review/undo/", review.ReviewUndo.as_view(), name="review-undo"),
+]

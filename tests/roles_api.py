@@ -1,0 +1,69 @@
+"""The API's part of tests/roles.py. Who is not known gets 401 there instead of the way to the sign-in."""
+
+from __future__ import annotations
+
+Statuses = dict[str, int]
+SIGNED_IN = ("annotator", "reviewer", "lead", "admin")
+
+
+def known(status: int) -> Statuses:
+    return {"anonymous": 401, **dict.fromkeys(SIGNED_IN, status)}
+
+
+def only(status: int, *roles: str) -> Statuses:
+    return {"anonymous": 401, **{role: status if role in roles else 403 for role in SIGNED_IN}}
+
+
+READ = known(200)
+ADMINS = only(200, "admin")
+
+ADDRESSES: dict[str, dict[str, Statuses]] = {
+    "api:schema": {"GET": READ},
+    "api:schema-yaml": {"GET": READ},
+    "api:me": {"GET": READ},
+    "api:tokens": {"GET": READ},
+    "api:endpoints": {"GET": ADMINS, "POST": only(400, "admin")},
+    # nothing is named, so nothing is changed
+    "api:endpoint": {"GET": ADMINS, "PATCH": ADMINS},
+    "api:users": {"GET": ADMINS},
+    "api:user": {"GET": ADMINS},
+    "api:audit": {"GET": ADMINS},
+    "api:stages": {"GET": READ},
+    "api:runs": {"GET": READ, "POST": only(400, "lead")},
+    "api:run": {"GET": READ},
+    # the run has ended
+    **{f"api:run-{verb}": {"POST": only(409, "lead")} for verb in ("start", "pause", "resume", "cancel")},
+    "api:categories": {"GET": READ},
+    # the body names no stage, no file, no label, no seat
+    "api:corpora": {"GET": READ, "POST": only(400, "lead")},
+    "api:corpus": {"GET": READ},
+    "api:prompts": {"GET": READ},
+    "api:prompt": {"GET": READ},
+    "api:labels": {"GET": READ},
+    "api:label": {"GET": READ},
+    "api:label-assign": {"POST": only(400, "annotator", "lead")},
+    # there is nothing to take back
+    "api:label-undo": {"POST": only(200, "annotator", "lead")},
+    "api:label-redo": {"POST": only(200, "annotator", "lead")},
+    "api:maps": {"GET": READ},
+    "api:map": {"GET": READ},
+    "api:map-entries": {"GET": READ},
+    # it is published already, and no merge waits
+    "api:map-publish": {"POST": only(409, "lead")},
+    "api:map-finish": {"POST": only(409, "lead")},
+    "api:review": {"GET": READ},
+    "api:review-take": {"POST": only(200, "reviewer")},
+    "api:review-answer": {"POST": only(400, "reviewer")},
+    "api:review-skip": {"POST": only(400, "reviewer")},
+    "api:review-undo": {"POST": only(200, "reviewer")},
+    "api:sets": {"GET": READ},
+    "api:set": {"GET": READ},
+    "api:set-file": {"GET": only(200, "lead")},
+    # the base model is not one to train
+    "api:trainings": {"GET": READ, "POST": only(422, "lead")},
+    "api:training": {"GET": READ},
+    # it has ended
+    "api:training-stop": {"POST": only(409, "lead")},
+    "api:results": {"GET": READ},
+    "api:result": {"GET": READ},
+}
