@@ -14,7 +14,7 @@ from typing import Any
 from annotation.models import IntentLabel, Seat
 from annotation.reviewing import seat_answer, seat_claim
 from madsafe_web.core.audit import audit
-from madsafe_web.core.models import User
+from madsafe_web.core.models import ApiToken, User
 from tests.factories import make_user
 
 UNKNOWN = 987_654_321
@@ -60,6 +60,15 @@ def answered_seat_of_somebody_else() -> Ask:
     return Ask(held)
 
 
+def seat_of_somebody_else_to_skip() -> Ask:
+    return Ask({name: value for name, value in seat_of_somebody_else().data.items() if name != "answer"})
+
+
+def token_of_somebody_else() -> Ask:
+    ApiToken.objects.create(user=someone_else(), name="a hidden name", digest="ab" * 32, hint="abcd", rights=["browse"])
+    return Ask(without="a hidden name")
+
+
 def item_of_somebody_else() -> Ask:
     held = Seat.objects.select_related("item").get(pk=seat_of_somebody_else().data["seat"])
     return Ask(without=held.item.prompt)
@@ -103,6 +112,19 @@ CASES = (
     Case("an unknown ticked label", "annotation:label-assign", "lead", also_unknown(f"{UNKNOWN}:0")),
     Case("an unknown map", "annotation:map-publish", "lead", sent(map=UNKNOWN)),
     Case("an unknown map", "annotation:merge-finish", "lead", sent(map=UNKNOWN)),
+    *(
+        Case("the seat of somebody else", f"api:review-{verb}", "reviewer", make)
+        for verb, make in (("answer", seat_of_somebody_else), ("skip", seat_of_somebody_else_to_skip))
+    ),
+    Case("an unknown seat", "api:review-answer", "reviewer", sent(seat=UNKNOWN, token=1, answer="safe")),
+    Case("an unknown seat", "api:review-skip", "reviewer", sent(seat=UNKNOWN, token=1)),
+    Case("an unknown label", "api:label-assign", "lead", sent(labels=[{"id": UNKNOWN, "revision": 0}], category="CIA")),
+    Case("the people", "api:users", "lead", sent(), "GET", 403),
+    *(
+        Case("the token of somebody else", address, role, token_of_somebody_else, "GET", 200)
+        for address in ("accounts:tokens", "api:tokens")
+        for role in ("annotator", "reviewer", "lead")
+    ),
     # one answer for what is not among the choices, whether it exists or not
     Case("an unknown set", "pipeline:training-launch", "lead", sent(set=UNKNOWN), status=422),
     Case("an unknown set", "pipeline:training-launch", "lead", sent(set=UNKNOWN), "GET", 200),

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from annotation.models import Category, Corpus
 from annotation.pages.corpora import corpora_shown, corpus_context
+from annotation.selectors import categories
 from annotation.uploading import UploadForm, declared, import_start
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.errors import refused
@@ -20,6 +21,7 @@ from madsafe_web.core.api.fields import Body
 from madsafe_web.core.api.paging import ListQuery
 from madsafe_web.core.api.runs import RunDetail, run_detail
 from madsafe_web.core.api.views import ApiView, ListView
+from madsafe_web.core.models import User
 
 PLAIN = ("id", "name", "format", "role", "split", "licence", "exportable", "file_name", "sha256", "created")
 
@@ -83,9 +85,9 @@ class NewCorpus(Body):
     answers = serializers.FileField(required=False, help_text="Only for benchmarks that keep them in another file.")
 
 
-def corpora_json(rows: list[Corpus]) -> list[dict[str, Any]]:
+def corpora_json(user: User, rows: list[Corpus]) -> list[dict[str, Any]]:
     """Corpora with their counts, in six queries."""
-    shown = {one.id: one for one in corpora_shown(Corpus.objects.filter(pk__in=[row.pk for row in rows]))}
+    shown = {one.id: one for one in corpora_shown(scoped(user, Corpus).filter(pk__in=[row.pk for row in rows]))}
     return [{**plain(row), **counts(shown[row.pk])} for row in rows]
 
 
@@ -101,7 +103,7 @@ class Categories(ApiView):
     @extend_schema(operation_id="categories_list", responses=CategoryList)
     def get(self, request: Request) -> Response:
         """List the 14 categories."""
-        return Response(CategoryList({"results": Category.objects.all()}).data)
+        return Response(CategoryList({"results": categories()}).data)
 
 
 class Corpora(ListView):
@@ -114,7 +116,7 @@ class Corpora(ListView):
         """List the corpora."""
         wanted = {"role": self.asked["role"]} if "role" in self.asked else {}
         rows = scoped(self.user, Corpus).filter(**wanted)
-        return self.page(rows, lambda found: list(CorpusShown(corpora_json(found), many=True).data))
+        return self.page(rows, lambda found: list(CorpusShown(corpora_json(self.user, found), many=True).data))
 
     @extend_schema(
         operation_id="corpora_import", request={"multipart/form-data": NewCorpus}, responses={201: RunDetail}

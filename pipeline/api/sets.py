@@ -15,7 +15,6 @@ from rest_framework.response import Response
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.paging import ListQuery
 from madsafe_web.core.api.views import ApiView, ListView
-from madsafe_web.core.audit import audit
 from pipeline import set_pages
 from pipeline.models import AlignmentSet
 
@@ -136,6 +135,7 @@ class SetFile(ApiView):
         path = set_pages.file_of(made, kind)
         if path is None:
             raise Http404
-        file = path.open("rb")
-        audit(self.user, "set.download", f"set {made.pk}", file=kind, bytes=path.stat().st_size)
-        return FileResponse(file, as_attachment=True, filename=path.name, content_type="application/octet-stream")
+        set_pages.download_note(user=self.user, made=made, path=path)
+        return FileResponse(
+            path.open("rb"), as_attachment=True, filename=path.name, content_type="application/octet-stream"
+        )
