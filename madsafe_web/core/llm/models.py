@@ -13,13 +13,12 @@ from django.utils.translation import gettext as _
 OWN_VARIABLES = ("MADSAFE_", "DATABASE_", "CELERY_", "DJANGO_", "REDIS", "PG")
 
 
-def wrong_variable(name: str) -> str:
-    """What is wrong with the name of the environment variable that holds a key; "" when nothing is."""
+def key_variable(name: str) -> None:
+    """Raises ValidationError unless this is the name of an environment variable that may hold a key."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        return _("This is no name of an environment variable.")
+        raise ValidationError(_("This is no name of an environment variable."))
     if name.upper().startswith(OWN_VARIABLES):
-        return _("MadSafe's own variables are no keys of a language model.")
-    return ""
+        raise ValidationError(_("MadSafe's own variables are no keys of a language model."))
 
 
 class Endpoint(models.Model):
@@ -33,7 +32,7 @@ class Endpoint(models.Model):
     # that holds it where the worker runs.
     secret = models.TextField(blank=True)
     secret_hint = models.CharField(max_length=4, blank=True)
-    key_env = models.CharField(max_length=80, blank=True)
+    key_env = models.CharField(max_length=80, blank=True, validators=[key_variable])
     concurrency = models.PositiveIntegerField(default=32, validators=[MinValueValidator(1)])
     options = models.JSONField(default=dict, blank=True)
 
@@ -41,13 +40,10 @@ class Endpoint(models.Model):
         return self.name
 
     def clean(self) -> None:
-        faults = {"key_env": wrong_variable(self.key_env)} if self.key_env else {}
         if self.backend == "openai_compatible":
             from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without
 
-            faults |= served.faults(self.base_url, self.options)
-        if faults := {field: fault for field, fault in faults.items() if fault}:
-            raise ValidationError(faults)
+            served.check(self.base_url, self.options)
 
 
 class PromptTemplate(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from madsafe_web.core import outbound
@@ -24,14 +25,17 @@ COUNTS = ("tries", "rate_limit_tries", "max_response_bytes")
 MARKS = ("offline_rules",)  # known to the engine for every backend
 
 
-def faults(base_url: str, options: Mapping[str, Any]) -> dict[str, str]:
-    """What is wrong, by field; "" where nothing is."""
-    address = ""
+def check(base_url: str, options: Mapping[str, Any]) -> None:
+    """Raises ValidationError naming the field."""
+    faults = {}
     try:
         outbound.target(base_url)
     except outbound.Refused as error:
-        address = str(error)
-    return {"base_url": address, "options": _wrong_option(options)}
+        faults["base_url"] = str(error)
+    if wrong := _wrong_option(options):
+        faults["options"] = wrong
+    if faults:
+        raise ValidationError(faults)
 
 
 def _wrong_option(options: Mapping[str, Any]) -> str:
