@@ -22,8 +22,9 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "api:schema-yaml": {"GET": READ},
     "api:me": {"GET": READ},
     "api:tokens": {"GET": READ},
-    "api:endpoints": {"GET": ADMINS},
-    "api:endpoint": {"GET": ADMINS},
+    "api:endpoints": {"GET": ADMINS, "POST": only(400, "admin")},
+    # nothing is named, so nothing is changed
+    "api:endpoint": {"GET": ADMINS, "PATCH": ADMINS},
     "api:users": {"GET": ADMINS},
     "api:user": {"GET": ADMINS},
     "api:audit": {"GET": ADMINS},

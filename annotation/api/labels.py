@@ -123,6 +123,7 @@ def state_json(state: LabelState) -> dict[str, Any]:
 
 class LabelAssign(ApiView):
     write_right = "merge"
+    body_names = True
 
     @extend_schema(operation_id="labels_assign", request=Assignment, responses=DecidedList)
     def post(self, request: Request) -> Response:

@@ -99,6 +99,8 @@ class ReviewTake(ReviewWrite):
 
 
 class ReviewAnswer(ReviewWrite):
+    body_names = True
+
     @extend_schema(operation_id="review_answer", request=AnswerBody, responses=Stored)
     def post(self, request: Request) -> Response:
         """Answer an item that one has taken."""
@@ -122,6 +124,8 @@ class ReviewAnswer(ReviewWrite):
 
 
 class ReviewSkip(ReviewWrite):
+    body_names = True
+
     @extend_schema(operation_id="review_skip", request=SeatBody, responses=QueueShown)
     def post(self, request: Request) -> Response:
         """Give an item back, to be offered after all others."""

@@ -6,15 +6,13 @@ import logging
 import sys
 
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
-from django.utils.translation import gettext as _
 
 from madsafe_web.core.views import THEMES
 
 logger = logging.getLogger(__name__)
-API = "/api/"
 RETRY_AFTER_S = 30
 
 
@@ -23,7 +21,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     status = 503 if database_is_away(sys.exception()) else 500
     request_id = getattr(request, "id", "")
     logger.error("request %s: %s at %s %s", request_id, status, request.method, request.path)
-    answer = _problem(request_id, status) if request.path.startswith(API) else _page(request, request_id, status)
+    answer = _page(request, request_id, status)  # for programs a problem: core.api.problems
     answer.headers["Cache-Control"] = "no-store"  # the middleware that says so may not have been reached
     if status == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)
@@ -52,10 +50,3 @@ def _page(request: HttpRequest, request_id: str, status: int) -> HttpResponse:
     theme = request.COOKIES.get("theme", "auto")
     context = {"request_id": request_id, "theme": theme if theme in THEMES else "auto"}
     return HttpResponse(loader.get_template(f"{status}.html").render(context), status=status)
-
-
-def _problem(request_id: str, status: int) -> HttpResponse:
-    """An error for programs, RFC 9457."""
-    title = _("The database cannot be reached.") if status == 503 else _("Something broke on the server")
-    body = {"type": "about:blank", "title": title, "status": status, "instance": f"urn:request:{request_id}"}
-    return JsonResponse(body, status=status, content_type="application/problem+json")

@@ -68,8 +68,9 @@ def test_programs_get_503_as_a_problem() -> None:
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert json.loads(answer.content) == {
         "type": "about:blank",
-        "title": "The database cannot be reached.",
+        "title": "Service Unavailable",
         "status": 503,
+        "detail": "The service cannot be used just now. Try again in a moment.",
         "instance": f"urn:request:{answer.headers['X-Request-ID']}",
     }
 

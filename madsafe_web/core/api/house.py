@@ -1,4 +1,4 @@
-"""The house: oneself and one's tokens, and for admins the people, the endpoints and the audit record."""
+"""The house: oneself and one's tokens, and for admins the people and the audit record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from madsafe_web.core.access import RIGHTS, can, scoped
 from madsafe_web.core.api.paging import ListQuery
 from madsafe_web.core.api.views import ApiView, ListView
-from madsafe_web.core.models import ApiToken, AuditEvent, Endpoint, User
+from madsafe_web.core.models import ApiToken, AuditEvent, User
 
 
 class TokenShown(serializers.ModelSerializer[ApiToken]):
@@ -44,24 +44,6 @@ class UserShown(serializers.ModelSerializer[User]):
         model = User
         fields = ("id", "username", "role", "is_active", "must_change_password", "last_login", "date_joined")
         read_only_fields = fields
-
-
-class EndpointShown(serializers.ModelSerializer[Endpoint]):
-    """A language model. Its key is never shown; `key_hint` are its last characters."""
-
-    has_key = serializers.SerializerMethodField()
-    key_hint = serializers.CharField(source="secret_hint")
-
-    class Meta:
-        model = Endpoint
-        fields = (
-            *("id", "name", "backend", "base_url", "model", "key_env"),
-            *("has_key", "key_hint", "concurrency", "options"),
-        )
-        read_only_fields = fields
-
-    def get_has_key(self, endpoint: Endpoint) -> bool:
-        return bool(endpoint.secret or endpoint.key_env)
 
 
 class AuditShown(serializers.ModelSerializer[AuditEvent]):
@@ -124,24 +106,6 @@ class UserOne(ApiView):
     def get(self, request: Request, pk: int) -> Response:
         """Show a person."""
         return Response(UserShown(self.row(User, pk)).data)
-
-
-class Endpoints(ListView):
-    read_right = "administer"
-
-    @extend_schema(operation_id="endpoints_list", responses=EndpointShown(many=True))
-    def get(self, request: Request) -> Response:
-        """List the endpoints."""
-        return self.page(scoped(self.user, Endpoint), lambda rows: list(EndpointShown(rows, many=True).data))
-
-
-class EndpointOne(ApiView):
-    read_right = "administer"
-
-    @extend_schema(operation_id="endpoints_get", responses=EndpointShown)
-    def get(self, request: Request, pk: int) -> Response:
-        """Show an endpoint."""
-        return Response(EndpointShown(self.row(Endpoint, pk)).data)
 
 
 class Audit(ListView):

@@ -20,17 +20,22 @@ LARGEST_ID = 2**63 - 1
 
 
 class Place(serializers.CharField):
-    """An opaque place in a list: it comes from a `next` link and means an id."""
+    """An opaque place in a list, as a `next` link gives it."""
 
-    def to_internal_value(self, data: Any) -> Any:
-        text = str(super().to_internal_value(data))
-        try:
-            found = int(base64.urlsafe_b64decode(text.encode("ascii") + b"=="))
-        except (ValueError, binascii.Error, UnicodeEncodeError):
-            found = 0
-        if not 1 <= found <= LARGEST_ID or place(found) != text:
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if not 1 <= place_of(text) <= LARGEST_ID:
             raise serializers.ValidationError("This is no place in the list. Take it from a `next` link.")
-        return found
+        return text
+
+
+def place_of(text: str) -> int:
+    """The id that a place means; 0 for a text that is none."""
+    try:
+        found = int(base64.urlsafe_b64decode(text.encode("ascii") + b"=="))
+    except (ValueError, binascii.Error):
+        return 0
+    return found if place(found) == text else 0
 
 
 def place(pk: int) -> str:
@@ -59,7 +64,7 @@ class Keyset(BasePagination):
         asked = view.asked
         forward = asked["order"] == "id"
         if "cursor" in asked:
-            queryset = queryset.filter(**{"pk__gt" if forward else "pk__lt": asked["cursor"]})
+            queryset = queryset.filter(**{"pk__gt" if forward else "pk__lt": place_of(asked["cursor"])})
         rows = list(queryset.order_by("pk" if forward else "-pk")[: asked["limit"] + 1])
         self.request = request
         self.following = rows[asked["limit"] - 1].pk if len(rows) > asked["limit"] else None
@@ -70,7 +75,7 @@ class Keyset(BasePagination):
         forward, limit, start = asked["order"] == "id", asked["limit"], asked.get("cursor")
         found = sorted(rows, key=lambda row: row.id, reverse=not forward)
         if start is not None:
-            found = [row for row in found if (row.id > start if forward else row.id < start)]
+            found = [row for row in found if (row.id > place_of(start) if forward else row.id < place_of(start))]
         self.request = request
         self.following = found[limit - 1].id if len(found) > limit else None
         return found[:limit]

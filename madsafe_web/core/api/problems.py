@@ -38,6 +38,7 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
     if response is None or not isinstance(known, exceptions.APIException):
         return None
     facts = getattr(known, "facts", {})
+    facts = {"instance": instance(context["request"]), **facts}
     response.data = problem(response.status_code, *said(known), **facts)
     response.content_type = MEDIA_TYPE
     return response
@@ -103,18 +104,23 @@ def problems_only(get_response: Callable[[HttpRequest], HttpResponse]) -> Callab
 
     def answer(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        ours = response.headers.get("Content-Type") == MEDIA_TYPE
-        if request.path.startswith(PREFIX) and response.status_code >= 400 and not ours:
-            write(response)
+        if request.path.startswith(PREFIX) and response.status_code >= 400 and not isinstance(response, Response):
+            write(request, response)
         return response
 
     return answer
 
 
-def write(response: HttpResponse) -> None:
+def instance(request: Any) -> str:
+    """The request by its id, which stands in the log too."""
+    return f"urn:request:{getattr(request, 'id', '')}"
+
+
+def write(request: HttpRequest, response: HttpResponse) -> None:
     """Put a problem in the place of a page; the headers stay."""
     status = response.status_code
-    response.content = orjson.dumps(problem(status, DETAILS.get(HTTPStatus(status), HTTPStatus(status).phrase)))
+    detail = DETAILS.get(HTTPStatus(status), HTTPStatus(status).phrase)
+    response.content = orjson.dumps(problem(status, detail, instance=instance(request)))
     response.headers["Content-Type"] = MEDIA_TYPE
     response.headers["Content-Length"] = str(len(response.content))
     response.headers["Content-Language"] = "en"

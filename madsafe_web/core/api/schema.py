@@ -26,7 +26,7 @@ ALWAYS = {
     500: "An error that nobody expected.",
     503: "The database cannot be reached.",
 }
-OF_ADDRESSES = {404: "There is no such thing, or it does not exist for this person."}
+OF_NAMED = {404: "There is no such thing, or it does not exist for this person."}
 OF_WRITES = {
     409: "Somebody else was first, it is not in a state for this, or the first request with this key is in work.",
     413: "The body is too large.",
@@ -47,6 +47,7 @@ class Problem(serializers.Serializer[Any]):
     title = serializers.CharField(help_text="The name of the status.")
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What happened, in one or two sentences.")
+    instance = serializers.CharField(required=False, help_text="The request by its id, which stands in the log too.")
     errors = FieldProblem(many=True, required=False)  # type: ignore[assignment]  # the class keeps fields elsewhere
 
 
@@ -96,7 +97,8 @@ class Operations(AutoSchema):
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         found = super()._get_response_bodies(direction)
         writes = self.method not in SAFE_METHODS
-        common = ALWAYS | (OF_ADDRESSES if "{" in self.path else {}) | (OF_WRITES if writes else {})
+        named = "{" in self.path or ours(self.view).body_names
+        common = ALWAYS | (OF_NAMED if named else {}) | (OF_WRITES if writes else {})
         for status, description in sorted(common.items()):
             if str(status) not in found:
                 response = OpenApiResponse(Problem, description)

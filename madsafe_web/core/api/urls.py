@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from madsafe_web.core.api import describing, house, runs
+from madsafe_web.core.api import describing, endpoints, house, runs
 
 urlpatterns = [
     path("me/", house.MeView.as_view(), name="me"),
@@ -14,8 +14,8 @@ urlpatterns = [
     path("runs/<int:pk>/pause/", runs.RunPause.as_view(), name="run-pause"),
     path("runs/<int:pk>/resume/", runs.RunResume.as_view(), name="run-resume"),
     path("runs/<int:pk>/cancel/", runs.RunCancel.as_view(), name="run-cancel"),
-    path("endpoints/", house.Endpoints.as_view(), name="endpoints"),
-    path("endpoints/<int:pk>/", house.EndpointOne.as_view(), name="endpoint"),
+    path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),
+    path("endpoints/<int:pk>/", endpoints.EndpointOne.as_view(), name="endpoint"),
     path("users/", house.Users.as_view(), name="users"),
     path("users/<int:pk>/", house.UserOne.as_view(), name="user"),
     path("audit/", house.Audit.as_view(), name="audit"),

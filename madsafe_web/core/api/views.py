@@ -35,6 +35,7 @@ class ApiView(GenericAPIView[Any]):
     """One address. Methods that it does not define answer 405.
 
     `read_right` and `write_right` name the rights, `query_form` the parameters of GET; `asked` holds them, checked.
+    `body_names` says that a body names things, which may not be there.
     Answers are in English, whatever language the reader prefers: they are read by programs.
     """
 
@@ -44,6 +45,7 @@ class ApiView(GenericAPIView[Any]):
     read_right: ClassVar[str] = "browse"
     write_right: ClassVar[str] = "administer"
     query_form: ClassVar[type[Query]] = Query
+    body_names: ClassVar[bool] = False
     asked: dict[str, Any]
     _claim: once.Claim | None = None
 
