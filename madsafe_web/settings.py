@@ -112,6 +112,7 @@ INSTALLED_APPS = [
     "annotation",
     "pipeline",
     "evaluation",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # what it shows stands in madsafe_web.admin, nothing is searched for
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -138,6 +139,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "madsafe_web.core.middleware.sliding_session",
     "madsafe_web.core.middleware.PreferredLocale",
     "madsafe_web.core.middleware.own_password",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -190,6 +192,7 @@ AUTHENTICATION_BACKENDS = [
 ]
 AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # a locked-out attempt is neither counted nor kept
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_DISABLE_ACCESS_LOG = True  # the audit record tells who signed in
@@ -203,7 +206,8 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "accounts:login"
 CSRF_FAILURE_VIEW = "madsafe_web.core.errors.csrf_failure"
-SESSION_COOKIE_AGE = 8 * 3600
+SESSION_COOKIE_AGE = 8 * 3600  # of doing nothing
+SESSION_REFRESH_S = 300  # so often at most is the end of a session moved
 SESSION_SAVE_EVERY_REQUEST = False
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = not LOOPBACK
 SECURE_SSL_REDIRECT = not LOOPBACK
@@ -236,7 +240,16 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-WHITENOISE_USE_FINDERS = True
+# A folder that `manage.py collectstatic` filled: its files carry their hash in the name and are cached for good.
+STATIC_ROOT = env("MADSAFE_STATIC") or None
+STATIC_STORAGE = "whitenoise.storage.CompressedManifestStaticFilesStorage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": STATIC_STORAGE if STATIC_ROOT else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+WHITENOISE_USE_FINDERS = not STATIC_ROOT
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # Where stages, importers and benchmarks are looked for: one file in one of these packages is one plug-in.

@@ -3,12 +3,15 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from evaluation.overview import overview
+from madsafe_web.admin import site
 from madsafe_web.core import health, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
     path("accounts/", include("madsafe_web.core.accounts.urls")),
+    path("audit/", include("madsafe_web.core.auditing.urls")),
     path("endpoints/", include("madsafe_web.core.llm.urls")),
+    path("admin/", site.urls),
     path("runs/", include("madsafe_web.core.runs.urls")),
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),

@@ -7,6 +7,7 @@ not there: 405 for whoever is signed in, 302 for the others.
 
 from __future__ import annotations
 
+from madsafe_web.admin import site
 from tests import roles_api
 
 ROLES = ("anonymous", "annotator", "reviewer", "lead", "admin")
@@ -37,6 +38,17 @@ NO = signed_in(405)  # no such method, whoever asks
 OPEN_POST = {**dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), everybody(405)), "POST": everybody(302)}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
+
+def admin_tables() -> dict[str, dict[str, Statuses]]:
+    """The list of each table of Django's admin, and the page of one of its rows: of trainings for leads too."""
+    found = {}
+    for model in site._registry:
+        readers = ("lead", "admin") if model._meta.label == "pipeline.TrainingRun" else ("admin",)
+        for part in ("changelist", "change"):
+            found[f"admin:{model._meta.app_label}_{model._meta.model_name}_{part}"] = {"GET": only(200, *readers)}
+    return found
+
+
 ADDRESSES: dict[str, dict[str, Statuses]] = {
     "overview": {"GET": READ},
     "healthz": {"GET": everybody(200), **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), everybody(405))},
@@ -49,8 +61,24 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "accounts:logout": {"POST": signed_in(302)},
     "accounts:password": {"GET": READ, "POST": READ},  # the form again, with its errors
     "accounts:keys": {"GET": READ, "POST": signed_in(302)},  # nothing named: the defaults are kept
+    "accounts:profile": {"GET": READ, "POST": signed_in(422)},  # the form names no theme
+    "accounts:signout-everywhere": {"POST": signed_in(302)},
+    "accounts:tokens": {"GET": READ, "POST": signed_in(422)},  # the form names no right
+    # that of the annotator: for the others but admins there is no such token
+    "accounts:token-revoke": {"POST": by_role(302, 302, 404, 404, 302)},
+    "accounts:users": {"GET": only(200, "admin"), "POST": only(422, "admin")},  # the form names nobody
+    "accounts:user": {"GET": only(200, "admin")},
+    # to the page of the person, with a message
+    **{f"accounts:user-{verb}": {"POST": only(302, "admin")} for verb in ("role", "disable", "enable", "signout")},
+    "accounts:user-password": {"POST": only(200, "admin")},  # the page itself, which shows the password once
+    "admin:index": {"GET": only(200, "lead", "admin")},
+    **admin_tables(),
     "set-theme": OPEN_POST,
     "set-language": OPEN_POST,
+    "audit:list": {"GET": only(200, "admin")},
+    "audit:verify": {"POST": only(302, "admin")},
+    # to the list, with a message: the form names no format
+    "audit:export": {"POST": only(302, "admin")},
     "llm:endpoints": {"GET": only(200, "admin")},
     # the form names no backend
     "llm:endpoint-new": {"GET": only(200, "admin"), "POST": only(422, "admin")},
@@ -83,19 +111,20 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:map-publish": {"POST": only(404, "lead")},
     "annotation:merge-finish": {"POST": only(404, "lead")},
     "annotation:review": {"GET": READ},
+    "annotation:review-take": {"POST": only(302, "reviewer")},
     "annotation:review-answer": {"POST": only(422, "reviewer")},
     "annotation:review-skip": {"POST": only(422, "reviewer")},
     "annotation:review-undo": {"POST": only(302, "reviewer")},
     "pipeline:sets": {"GET": READ},
     "pipeline:set": {"GET": READ},
-    "pipeline:set-file": {"GET": only(200, "lead")},
+    "pipeline:set-file": {"POST": only(200, "lead")},
     "pipeline:trainings": {"GET": READ},
     "pipeline:training-launch": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "pipeline:training": {"GET": READ},
     "pipeline:training-progress": {"GET": signed_in(286)},
     "pipeline:training-stop": {"POST": only(302, "lead")},
     "evaluation:results": {"GET": READ},
-    "evaluation:results-csv": {"GET": READ},
+    "evaluation:results-csv": {"POST": READ},
     **roles_api.ADDRESSES,
 }
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from django.db.models import Model
+
 from annotation.models import Prompt
-from madsafe_web.core.models import Endpoint, User
+from madsafe_web.admin import site
+from madsafe_web.core.accounts.tokens import token_create
+from madsafe_web.core.models import Endpoint, PromptTemplate, User
 from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
@@ -26,6 +30,7 @@ from tests.roles import ROLES
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
+USER_PARTS = ("", "-role", "-disable", "-enable", "-password", "-signout")
 
 
 def make_world(folder: Path) -> World:
@@ -48,9 +53,16 @@ def make_world(folder: Path) -> World:
     make_queue(3)
     endpoint = make_endpoint()
     published = make_map(published=True)
+    person = make_user("somebody else")
+    token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
+    Endpoint.objects.get_or_create(name="an endpoint", defaults={"backend": "rules"})
+    PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk),
+        **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
+        "accounts:token-revoke": [token.pk],
+        **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
@@ -79,3 +91,7 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
         "api:training-stop": [training],
         "api:result": ["safetybench"],
     }
+
+
+def _newest(model: type[Model]) -> int:
+    return model._default_manager.values_list("pk", flat=True).latest("pk")

@@ -25,8 +25,13 @@ ADDRESS: ContextVar[str] = ContextVar("address", default="")
 
 
 def actor_name(user: User | None) -> str:
-    """How an actor is written down: a person by user name, a command by the name of the OS user behind it."""
-    return user.username if user else f"system ({getpass.getuser()})"
+    """How an actor is written down: a person by user name, a command by the name of the OS user behind it.
+
+    No user name has brackets or spaces, so nobody can be called as what is no person.
+    """
+    if user:
+        return user.username
+    return "(not signed in)" if ADDRESS.get() else f"system ({getpass.getuser()})"
 
 
 @transaction.atomic

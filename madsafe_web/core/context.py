@@ -35,11 +35,10 @@ PLACES = (
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """The frame's context. A view's own value of the same name wins, as `method_current` on the page of a run."""
-    theme = request.COOKIES.get("theme", "auto")
     match = request.resolver_match
     nav, current = place(match.view_name if match else "")
-    found = {"theme": theme if theme in THEMES else "auto", "nav": nav, "method_current": current}
     user = getattr(request, "user", None)  # an error may come before the middleware that sets it
+    found = {"theme": theme_of(request, user), "nav": nav, "method_current": current}
     if user is None or not user.is_authenticated:
         nothing = {"review_count": 0, "method_steps": [], "offline_rules": False, "no_worker": False, "user_role": ""}
         return found | nothing
@@ -52,6 +51,12 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "worker_command": WORKER_COMMAND,
         "user_role": user.get_role_display(),
     }
+
+
+def theme_of(request: HttpRequest, user: Any) -> str:
+    """The theme that the browser's cookie names, else that of the profile: the server draws it, so nothing flashes."""
+    theme = request.COOKIES.get("theme", "")
+    return theme if theme in THEMES else getattr(user, "theme", "auto")
 
 
 def place(view_name: str) -> tuple[str, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 import zoneinfo
 from collections.abc import Callable
+from contextlib import suppress
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -56,7 +58,8 @@ class PreferredLocale(LocaleMiddleware):
                 translation.activate(user.language)
                 request.LANGUAGE_CODE = translation.get_language()
             if user.time_zone:
-                timezone.activate(zoneinfo.ZoneInfo(user.time_zone))
+                with suppress(zoneinfo.ZoneInfoNotFoundError):  # a server that does not know it shows its own
+                    timezone.activate(zoneinfo.ZoneInfo(user.time_zone))
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         timezone.deactivate()
@@ -73,11 +76,35 @@ def own_password(get_response: Handler) -> Handler:
         must = isinstance(request.user, User) and request.user.must_change_password
         name = request.resolver_match.view_name if request.resolver_match else ""
         guarded = getattr(view, "login_required", True)  # the API and the sign-in see to it themselves
-        if must and guarded and name not in BEFORE_OWN_PASSWORD:
-            return HttpResponseRedirect(reverse("accounts:password"))
-        return None
+        return first_own_password(request) if must and guarded and name not in BEFORE_OWN_PASSWORD else None
 
     handle.process_view = process_view  # type: ignore[attr-defined]  # how Django finds the hook of a function
+    return handle
+
+
+def first_own_password(request: HttpRequest) -> HttpResponse:
+    """The way to the form; told to htmx in its own words, since it follows no redirect as a page."""
+    if request.headers.get("HX-Request"):
+        return HttpResponse(status=204, headers={"HX-Redirect": reverse("accounts:password")})
+    return HttpResponseRedirect(reverse("accounts:password"))
+
+
+def sliding_session(get_response: Handler) -> Handler:
+    """Let a session live on while its person does something, with a write every few minutes and not for each request.
+
+    What htmx reads does not count: it may be a page that asks by itself, before which nobody sits any more.
+    """
+
+    def handle(request: HttpRequest) -> HttpResponse:
+        user = request.user
+        acts = request.method == "POST" or not request.headers.get("HX-Request")
+        if acts and isinstance(user, User) and user.last_login:
+            now = int(time.time())
+            # A new session has no mark yet and counts from the sign-in.
+            if now - request.session.get("seen", user.last_login.timestamp()) >= settings.SESSION_REFRESH_S:
+                request.session["seen"] = now
+        return get_response(request)
+
     return handle
 
 

@@ -148,7 +148,8 @@ def _model_problems(model: str) -> list[Problem]:
         return [Problem(what, _("Download the model and give its folder."))]
     groups = {
         _("configuration (config.json)"): ["config.json"],
-        _("weights (*.safetensors)"): ["*.safetensors"],
+        # The names that transformers looks for before it would fall back to a pickle (pytorch_model.bin).
+        _("weights (model.safetensors)"): ["model.safetensors", "model.safetensors.index.json"],
         _("tokenizer"): ["tokenizer.json", "tokenizer.model"],
     }
     problems = []
@@ -157,6 +158,12 @@ def _model_problems(model: str) -> list[Problem]:
         if not any(os.access(path, os.R_OK) for path in files):
             what = _("The model folder %(folder)s has no readable %(part)s.") % {"folder": model, "part": name}
             problems.append(Problem(what, _("Download the model again.")))
+    if not any(folder.glob("*.safetensors")) and any(folder.glob("*.bin")):
+        what = _(
+            "The weights in %(folder)s are a pickle, which could run code of whoever made it, and is never loaded."
+        )
+        advice = _("Download the model as safetensors, or convert it where that does no harm.")
+        problems.append(Problem(what % {"folder": model}, advice))
     return problems
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ import psutil
 from pipeline.training.preflight import cli_command, cli_python, torchaudio_stand_in
 
 SECRET_PREFIXES = ("MADSAFE_", "DATABASE_", "CELERY_", "DJANGO_")
+SECRET_WORDS = re.compile(r"(^|_)(KEYS?|TOKENS?|SECRETS?)($|_)|PASSWORD", re.IGNORECASE)  # keys of endpoints, above all
 OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "HF_DATASETS_OFFLINE": "1",
@@ -65,7 +67,11 @@ def write_process(folder: Path, pid: int, log_offset: int) -> float:
 
 def child_environment(folder: Path, threads: int, stand_in: Path | None) -> dict[str, str]:
     """Offline, without our own settings and secrets, with the switch that makes SIGABRT a clean stop."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(SECRET_PREFIXES)}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(SECRET_PREFIXES) and not SECRET_WORDS.search(name)
+    }
     board = folder / "board"
     board.mkdir(exist_ok=True)
     paths = [str(stand_in or ""), kept.get("PYTHONPATH", "")]

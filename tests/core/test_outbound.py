@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import resource
 import socket
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +15,7 @@ from aiohttp import web
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm.base import Call, EndpointDown, Message
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message
 from madsafe_web.core.llm.openai_compatible import OpenAICompatibleBackend, Policy
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
@@ -236,7 +238,9 @@ def test_a_connection_to_an_address_that_was_not_checked_is_refused(closed: Any,
         ask(OpenAICompatibleBackend("http://example.org/v1", "m", "", Policy()))
 
 
-def served(handle: Any, calls: int, names: Names, monkeypatch: Any, settings: Any) -> list[BaseException | Any]:
+def served(
+    handle: Any, calls: int, names: Names, monkeypatch: Any, settings: Any, **policy: float
+) -> list[BaseException | Any]:
     """So many calls at once to gpu.lan, which is a server on loopback that answers by `handle`."""
 
     async def main() -> list[BaseException | Any]:
@@ -247,7 +251,7 @@ def served(handle: Any, calls: int, names: Names, monkeypatch: Any, settings: An
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         port = runner.addresses[0][1]
         settings.LLM_ALLOWED_HOSTS = [f"gpu.lan:{port}"]
-        backend = OpenAICompatibleBackend(f"http://gpu.lan:{port}/v1", "m", "", Policy(tries=1))
+        backend = OpenAICompatibleBackend(f"http://gpu.lan:{port}/v1", "m", "", Policy(tries=1, **policy))
         call = Call("", "", {}, (Message("user", "hello"),))
         try:
             return await asyncio.gather(*(backend.complete(call) for _ in range(calls)), return_exceptions=True)
@@ -285,3 +289,28 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: Any, settings: Any
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     (reply,) = served(fine, 1, Names(["127.0.0.1"]), monkeypatch, settings)
     assert reply.text == "fine"
+
+
+def test_a_reply_that_unpacks_to_very_much_is_cut_off(monkeypatch: Any, settings: Any) -> None:
+    packed = gzip.compress(bytes(200 << 20))
+
+    async def bomb(_request: web.Request) -> web.Response:
+        return web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    (error,) = served(bomb, 1, Names(["127.0.0.1"]), monkeypatch, settings)
+    assert isinstance(error, CallError) and error.kind == "bad_response" and "sent more than" in str(error)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10  # in KiB
+
+
+def test_a_reply_that_drips_is_cut_off_in_time(monkeypatch: Any, settings: Any) -> None:
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(200):
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+        return response
+
+    (error,) = served(drip, 1, Names(["127.0.0.1"]), monkeypatch, settings, total_timeout=0.3)
+    assert isinstance(error, CallError) and error.kind == "timeout"

@@ -79,7 +79,7 @@ def test_the_form_of_a_training_shows_its_fields_and_what_is_missing(world: Worl
 def test_the_reviewer_works_on_a_phone_without_sideways_scrolling(world: World, open_window: Opener) -> None:
     window = open_window("reviewer", 390)
     window.go(reverse("annotation:review"))
-    assert window.page.locator("#answer-safe").is_visible()
+    window.page.wait_for_selector("#answer-safe")
     assert not window.page.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert window.wrong == []
 

@@ -13,9 +13,9 @@ from madsafe_web.core.llm.services import FIELDS
 from madsafe_web.core.models import Endpoint
 
 BACKEND_CHOICES = [
-    ("openai_compatible", gettext_lazy("Served: any server with /chat/completions")),
-    ("transformers", gettext_lazy("In process: a model folder or hub name")),
-    ("tiny_llama", gettext_lazy("In process: the tiny test model")),
+    ("openai_compatible", gettext_lazy("Served: /chat/completions")),
+    ("transformers", gettext_lazy("In process: a model folder")),
+    ("tiny_llama", gettext_lazy("In process: tiny test model")),
 ]
 
 
