@@ -17,7 +17,12 @@ def only(status: int, *roles: str) -> Statuses:
 READ = known(200)
 ADMINS = only(200, "admin")
 
+# A page, not JSON: who is not known goes to the sign-in, and all but GET is not there.
+PAGE = {"anonymous": 302, **dict.fromkeys(SIGNED_IN, 200)}
+NO_PAGE = {"anonymous": 302, **dict.fromkeys(SIGNED_IN, 405)}
+
 ADDRESSES: dict[str, dict[str, Statuses]] = {
+    "api:docs": {"GET": PAGE, **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), NO_PAGE)},
     "api:schema": {"GET": READ},
     "api:schema-yaml": {"GET": READ},
     "api:me": {"GET": READ},

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from madsafe_web.core.api import describing, endpoints, house, people, runs
+from madsafe_web.core.api import describing, endpoints, house, people, reference, runs
 
 urlpatterns = [
     path("me/", house.MeView.as_view(), name="me"),
@@ -25,6 +25,7 @@ urlpatterns = [
     path("users/<int:pk>/password/", people.UserPassword.as_view(), name="user-password"),
     path("users/<int:pk>/sign-out/", people.UserSignOut.as_view(), name="user-sign-out"),
     path("audit/", house.Audit.as_view(), name="audit"),
+    path("docs/", reference.reference, name="docs"),
     path("schema/", describing.SchemaJson.as_view(), name="schema"),
     path("schema.yaml", describing.SchemaYaml.as_view(), name="schema-yaml"),
 ]
