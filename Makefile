@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MANAGE := $(BIN)/python manage.py
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test quick lint messages bench
+.PHONY: help setup demo run test quick lint messages bench pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,3 +53,6 @@ messages: setup ## gather the texts for the Chinese catalogue and compile it
 
 bench: setup ## the performance scripts, ours and their baselines
 	@for name in $(BENCHMARKS); do $(BIN)/python -m tests.performance.$$name || exit $$?; done
+
+pictures: setup ## take the pictures of the README from the demo installation
+	@$(BIN)/python scripts/pictures.py

@@ -8,7 +8,8 @@ from django.db import transaction
 
 from annotation.models import MapEntry, MergeMap
 from annotation.selectors import map_draft
-from annotation.services import Decision, StaleDecision, label_assign, map_draft_open
+from annotation.services import Decision, StaleDecision, label_assign, map_draft_open, step_facts
+from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 
 
@@ -26,10 +27,15 @@ def labels_decide(*, user: User, seen: Sequence[tuple[int, int]], decision: Deci
     missing = set(wanted) - set(entries)
     if missing:
         raise StaleDecision(", ".join(map(str, sorted(missing))))
-    return [
+    steps = dict(seen)
+    decided = [
         label_assign(entry=entries[label_id], decision=decision, seen_revision=revision, user=user)
-        for label_id, revision in dict(seen).items()
+        for label_id, revision in steps.items()
     ]
+    labels = [step_facts(entries[entry.label_id], entry) for entry in decided]
+    subject = f"map {decided[0].merge_map}" if decided else "map"
+    audit(user, "label.assign", subject, target=decision.target, count=len(labels), labels=labels)
+    return decided
 
 
 def _entries(draft: MergeMap, label_ids: Sequence[int]) -> dict[int, MapEntry]:

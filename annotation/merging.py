@@ -7,7 +7,8 @@ from django.db import transaction
 from annotation.models import DecidedBy, MapEntry, MergeMap
 from annotation.selectors import map_draft, map_published, suggestions_newest
 from annotation.services import Decision, label_assign, map_draft_open, map_publish
-from madsafe_web.core.models import Run
+from madsafe_web.core.audit import audit
+from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import NeedsPeople, StageError
 from madsafe_web.core.runs.job import Job
@@ -49,14 +50,17 @@ def decide_by_rule(entries: list[MapEntry], leave_undecided: int) -> None:
 
 
 @transaction.atomic
-def merge_finish(run: Run, by: str) -> bool:
+def merge_finish(run: Run, user: User) -> bool:
     """People say that they are done: the waiting merge goes on. False when it no longer waits."""
     waiting = Run.objects.select_for_update().filter(pk=run.pk, state=Run.State.NEEDS_PEOPLE).first()
     if waiting is None:
         return False
-    waiting.outputs = {**waiting.outputs, "finished_by": by}
+    waiting.outputs = {**waiting.outputs, "finished_by": user.username}
     waiting.save(update_fields=["outputs"])
-    return service.run_start(waiting)
+    if not service.run_start(waiting):
+        return False
+    audit(user, "merge.finish", str(waiting))
+    return True
 
 
 def publish(job: Job) -> None:

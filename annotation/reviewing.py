@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, Min, OuterRef, Q
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from annotation.models import Category, DecidedBy, Judgement, ReviewItem, Seat
+from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 
 LEASE = timedelta(minutes=5)
@@ -108,12 +109,21 @@ def seat_claim(user: User) -> Seat | None:
     SQLite the IMMEDIATE transaction keeps others out; on PostgreSQL the row locks do.
     """
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # two windows of one person take turns
-    held = Seat.objects.filter(holder=user, state=Seat.State.LEASED, lease_until__gte=Now()).order_by("-lease_until")
+    held = _held(user)
     if (pk := held.values_list("pk", flat=True).first()) and held.filter(pk=pk).update(lease_until=_lease_end()):
         return _seat(pk)
     free = Seat.objects.filter(_free()).exclude(_elsewhere(user)).order_by("skipped", "id")
     seat = free.select_for_update(skip_locked=True).first()
     return _lease(seat.pk, user) if seat else None
+
+
+def seat_held(user: User) -> Seat | None:
+    """The seat that this person has now; None when they have none, or their time at it is over. Changes nothing."""
+    return _held(user).select_related("item__category").first()
+
+
+def _held(user: User) -> QuerySet[Seat]:
+    return Seat.objects.filter(holder=user, state=Seat.State.LEASED, lease_until__gte=Now()).order_by("-lease_until")
 
 
 def _lease(pk: int, user: User) -> Seat:
@@ -163,6 +173,7 @@ def seat_answer(user: User, seat_id: int, token: int, answer: str) -> Judgement:
     Seat.objects.filter(pk=seat.pk).update(state=Seat.State.ANSWERED, holder=user, lease_until=None)
     judgement = Judgement.objects.create(seat=seat, person=user, answer=answer)
     _resolve(seat.item)
+    audit(user, "review.answer", f"seat {seat.pk}", item=seat.item_id, answer=answer)
     return judgement
 
 
@@ -210,7 +221,9 @@ def review_undo(user: User) -> Seat | None:
     Seat.objects.filter(holder=user, state=Seat.State.LEASED).update(
         state=Seat.State.OPEN, holder=None, lease_until=None
     )
-    return _lease(seat.pk, user)
+    taken = _lease(seat.pk, user)
+    audit(user, "review.undo", f"seat {seat.pk}", item=seat.item_id, answer=newest.answer)
+    return taken
 
 
 def queue_state(user: User) -> QueueState:

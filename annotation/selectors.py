@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from django.db.models import Count, QuerySet, Subquery
 
 from annotation.models import (
+    Category,
     Corpus,
     IntentLabel,
     LabelSuggestion,
@@ -25,6 +26,11 @@ from madsafe_web.core.runs.errors import StageError
 
 EXAMPLES = 8  # prompts shown with a label
 SCANNED = 5_000  # ids read at once by the iterating selectors
+
+
+def categories() -> QuerySet[Category]:
+    """The 14 categories in their order: the taxonomy, the same for everybody."""
+    return Category.objects.all()
 
 
 def map_published() -> MergeMap:
@@ -158,5 +164,5 @@ def merge_waiting() -> Run | None:
 
 
 def seat_taken_since(seat_id: int, token: int) -> bool:
-    """Whether a seat went to somebody after it was given out with this token."""
-    return Seat.objects.filter(pk=seat_id, token__gt=token).exists()
+    """Whether a seat went to somebody after it was given out with this token; the first token is 1."""
+    return token > 0 and Seat.objects.filter(pk=seat_id, token__gt=token).exists()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -246,7 +247,17 @@ def _invert(step: LabelOperation | None, user: User, kind: LabelOperation.Kind) 
     if entry_state(entry)["target"] != step.after["target"]:
         raise StaleDecision(entry.label.name)
     decision = Decision(step.before["target"])
-    return label_assign(entry=entry, decision=decision, seen_revision=entry.revision, user=user, kind=kind, undoes=step)
+    after = label_assign(
+        entry=entry, decision=decision, seen_revision=entry.revision, user=user, kind=kind, undoes=step
+    )
+    audit(user, f"label.{kind}", f"map {entry.merge_map}", **step_facts(entry, after))
+    return after
+
+
+def step_facts(before: MapEntry, after: MapEntry) -> dict[str, Any]:
+    """One decision as the audit record keeps it: the label by id, and what the entry said with its revision."""
+    states = [{"target": entry_state(entry)["target"], "revision": entry.revision} for entry in (before, after)]
+    return {"label": before.label_id, "before": states[0], "after": states[1]}
 
 
 @transaction.atomic

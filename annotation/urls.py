@@ -17,6 +17,7 @@ urlpatterns = [
     path("labels/publish/", merge.map_publish, name="map-publish"),
     path("labels/finish/", merge.finish, name="merge-finish"),
     path("review/", review.review, name="review"),
+    path("review/take/", review.review_take, name="review-take"),
     path("review/answer/", review.review_answer, name="review-answer"),
     path("review/skip/", review.review_skip, name="review-skip"),
     path("review/undo/", review.review_undo, name="review-undo"),

@@ -24,6 +24,7 @@ from evaluation import selectors
 from evaluation.pages import TITLES
 from evaluation.reviewing import KIND
 from madsafe_web.core.access import can, needs, scoped
+from madsafe_web.core.auditing.words import OF_THE_FEED, told
 from madsafe_web.core.context import review_count
 from madsafe_web.core.method import (
     BROKEN,
@@ -58,17 +59,6 @@ COUNTED: dict[int, tuple[tuple[str, ...], Text]] = {
     8: (("freeze",), gettext_lazy("samples frozen")),
     9: (("train",), gettext_lazy("samples trained on")),
     10: (("evaluate",), gettext_lazy("answers judged or marked")),
-}
-VERBS: dict[str, Text] = {
-    "map.publish": gettext_lazy("published %(subject)s"),
-    "set.freeze": gettext_lazy("froze %(subject)s"),
-    "set.export": gettext_lazy("exported %(subject)s"),
-    "run.start": gettext_lazy("started %(subject)s"),
-    "run.resume": gettext_lazy("resumed %(subject)s"),
-    "run.pause": gettext_lazy("asked to pause %(subject)s"),
-    "run.cancel": gettext_lazy("cancelled %(subject)s"),
-    "corpus.import": gettext_lazy("imported the corpus %(subject)s"),
-    "training.launch": gettext_lazy("launched the training %(subject)s"),
 }
 OPERATIONS: dict[str, Text] = {
     LabelOperation.Kind.DO: gettext_lazy("“%(label)s” → %(target)s"),
@@ -297,22 +287,17 @@ def running(user: User) -> list[Running]:
 
 
 def activity(user: User) -> list[Event]:
-    """The newest things that people and commands did, in two queries.
+    """The newest things that people and commands did for the method, in two queries.
 
     Of decisions about labels only those of people: a rule makes thousands at once, and its run tells of them.
     """
-    audits = scoped(user, AuditEvent).order_by("-id")[:FEED]
-    events = [Event(one.actor_name, audit_text(one), one.at) for one in audits]
+    audits = scoped(user, AuditEvent).filter(OF_THE_FEED).order_by("-id")[:FEED]
+    events = [Event(one.actor_name, told(one), one.at) for one in audits]
     decided = scoped(user, LabelOperation).filter(actor__isnull=False).select_related("label", "actor")
     events += [
         Event(one.actor.username, step_text(one), one.created) for one in decided.order_by("-id")[:FEED] if one.actor
     ]
     return sorted(events, key=lambda event: event.when, reverse=True)[:FEED]
-
-
-def audit_text(event: AuditEvent) -> str:
-    known = VERBS.get(event.verb)
-    return str(known) % {"subject": event.subject} if known else f"{event.verb} {event.subject}"
 
 
 def step_text(step: LabelOperation) -> str:

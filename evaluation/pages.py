@@ -282,7 +282,6 @@ def figure(result: BenchmarkResult, categories: Mapping[str, Category]) -> Figur
         size="dumbbell" if len(result.categories) > 8 else "short",
         keys=_keys(result, words),
         table=_table(chart.table, {label(result, row, categories) for row in result.categories if is_open(row)}),
-        csv_url=reverse("evaluation:results-csv", args=[result.benchmark]),
         spec=chart.figure,
     )
 

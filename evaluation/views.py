@@ -9,15 +9,17 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
-from annotation.models import Category
+from annotation.selectors import categories
 from evaluation import origins, pages, selectors
 from evaluation.rows import BENCHMARKS
 from evaluation.selectors import BenchmarkResult
 from madsafe_web.core.access import can, needs
+from madsafe_web.core.audit import audit
 from madsafe_web.core.charts.parts import Table
 from madsafe_web.core.models import Run
+from madsafe_web.core.people import person
 
 
 @require_GET
@@ -39,31 +41,36 @@ def results(request: HttpRequest) -> HttpResponse:
 
 def shown(run: Run, result: BenchmarkResult, may_review: bool) -> dict[str, Any]:
     """What the page says of one benchmark."""
-    categories = {row.code: row for row in Category.objects.all()}
+    by_code = {row.code: row for row in categories()}
     reviews = origins.review_counts(run)
     review = {"url": reverse("annotation:review"), "text": _("Review the uncertain answers")}
     return {
         "comparison": {"base": result.base_endpoint, "tuned": result.tuned_endpoint},
         "notes": pages.notes(result, reviews, may_review),
         "benchmark": pages.benchmark_head(result),
-        "rows": pages.rows(result, categories),
-        "total": pages.row_shown(result, result.total, categories),
-        "figure": pages.figure(result, categories),
+        "rows": pages.rows(result, by_code),
+        "total": pages.row_shown(result, result.total, by_code),
+        "figure": pages.figure(result, by_code),
         "provenance": origins.provenance(run, result),
         "trust": origins.trust(run, result, reviews),
         "next_action": review if result.open and may_review else None,
     }
 
 
-@require_GET
+@require_POST
 @needs("browse")
 def results_csv(request: HttpRequest, benchmark: str) -> HttpResponse:
-    """The table of one benchmark in full precision, scores in 0..1; 404 where it was not evaluated."""
+    """The table of one benchmark in full precision, scores in 0..1; 404 where it was not evaluated.
+
+    By POST, since it writes down who took the figures out.
+    """
     run = selectors.newest_run()
     result = next((one for one in selectors.results(run) if one.benchmark == benchmark), None) if run else None
     if run is None or result is None:
         raise Http404
-    response = HttpResponse(marked(result).to_csv(), content_type="text/csv; charset=utf-8")
+    table = marked(result)
+    audit(person(request), "results.export", str(run), benchmark=benchmark, rows=len(table.rows))
+    response = HttpResponse(table.to_csv(), content_type="text/csv; charset=utf-8")
     name = f"madsafe-{benchmark}-run-{run.pk}{'-offline-rules' if result.offline_rules else ''}.csv"
     response.headers["Content-Disposition"] = content_disposition_header(True, name) or ""
     response.headers["X-Content-Type-Options"] = "nosniff"

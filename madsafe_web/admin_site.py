@@ -19,6 +19,7 @@ from django.shortcuts import get_object_or_404, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, include, path, reverse
 from django.utils.formats import localize
+from django.utils.text import Truncator
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -29,6 +30,7 @@ from madsafe_web.core.paging import PAGE_ROWS, Pager
 View = Callable[..., HttpResponse]
 Urls = list[URLPattern | URLResolver]
 NOTHING = "–"
+LONGEST = 60  # characters of a value in a list; the page of the row has all of it
 
 
 class House(admin.AdminSite):
@@ -164,7 +166,7 @@ def column(path: str, label: Any) -> Callable[[Any], str]:
     """A column of Django's list."""
 
     def value(row: Any) -> str:
-        return shown(row, path)
+        return Truncator(shown(row, path)).chars(LONGEST)
 
     value.__name__ = path.replace(".", "_")
     return admin.display(description=label)(value)

@@ -9,6 +9,7 @@ from madsafe_web.core import health, views
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", overview, name="overview"),
     path("accounts/", include("madsafe_web.core.accounts.urls")),
+    path("audit/", include("madsafe_web.core.auditing.urls")),
     path("endpoints/", include("madsafe_web.core.llm.urls")),
     path("admin/", site.urls),
     path("runs/", include("madsafe_web.core.runs.urls")),

@@ -144,3 +144,12 @@ def training_launch(*, user: User, values: dict[str, Any]) -> Run:
     audit(user, "training.launch", str(run), set=values["set_id"], base=values["base_endpoint"])
     tasks.enqueue(run)
     return run
+
+
+@transaction.atomic
+def training_stop(*, user: User, run: Run) -> bool:
+    """Cancel a training for good. False when it has already ended."""
+    if not service.run_cancel(run, user):
+        return False
+    audit(user, "training.stop", str(run))
+    return True

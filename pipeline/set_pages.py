@@ -18,11 +18,13 @@ from django.utils.translation import gettext_lazy
 
 from annotation.models import Category, Corpus, Prompt
 from madsafe_web.core.access import can
+from madsafe_web.core.audit import audit
 from madsafe_web.core.charts.figures import category_bars
 from madsafe_web.core.charts.shown import FigureShown
 from madsafe_web.core.method import Text, run_name
 from madsafe_web.core.models import User
 from madsafe_web.core.runs.pages import Item, value_text
+from madsafe_web.core.textio import sha256_file
 from pipeline.freezing import export_file
 from pipeline.models import AlignmentSample, AlignmentSet, TrainingRun
 
@@ -201,7 +203,15 @@ def file_of(made: AlignmentSet, kind: str) -> Path | None:
     if made.file:
         paths["card"] = Path(settings.VAR_DIR, made.file).with_suffix(".md")
     path = paths.get(kind)
-    return path if path and path.is_file() else None
+    root = Path(settings.VAR_DIR).resolve()
+    return path if path and path.is_file() and path.resolve().is_relative_to(root) else None
+
+
+def download_note(*, user: User, made: AlignmentSet, path: Path) -> None:
+    """Write down that somebody takes a file of the set out, with the number of its lines."""
+    with path.open("rb") as lines:
+        rows = sum(1 for _ in lines)
+    audit(user, "set.download", f"set {made.pk}", file=path.name, rows=rows, sha256=sha256_file(path))
 
 
 def downloads(made: AlignmentSet) -> list[Download]:
@@ -226,7 +236,7 @@ def set_context(made: AlignmentSet, user: User) -> dict[str, Any]:
         "samples": examples(made),
         "card": card(made),
         "leaks": leaks(made),
-        "downloads": downloads(made) if can(user, "run") else [],
+        "downloads": downloads(made) if can(user, "export") else [],
         "trainings": trainings(made),
         "can_train": made.state == AlignmentSet.State.FROZEN and can(user, "train"),
     }

@@ -15,7 +15,6 @@ from madsafe_web.core.method import run_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
-from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.views import STOP_POLLING
 from pipeline import launching, set_pages, training_pages
@@ -41,14 +40,15 @@ def set_detail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "pipeline/set_detail.html", set_pages.set_context(made, person(request)))
 
 
-@require_GET
-@needs("run")
+@require_POST
+@needs("export")
 def set_file(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
-    """The exported samples or the card, to save."""
+    """The exported samples or the card, to save. By POST, since it writes down who took what out."""
     made = get_object_or_404(scoped(request.user, AlignmentSet), pk=pk)
     path = set_pages.file_of(made, kind)
     if path is None:
         raise Http404
+    set_pages.download_note(user=person(request), made=made, path=path)
     file = FileResponse(path.open("rb"), as_attachment=True, filename=path.name)
     return cast(HttpResponse, file)  # a streamed response, which only Django's types tell apart
 
@@ -116,6 +116,6 @@ def launch(request: HttpRequest) -> HttpResponse:
 @needs("train")
 def training_stop(request: HttpRequest, pk: int) -> HttpResponse:
     run = training_run(request, pk)
-    if not service.run_cancel(run, person(request)):
+    if not launching.training_stop(user=person(request), run=run):
         messages.warning(request, _("%(run)s has already ended.") % {"run": run_name(run)})
     return redirect("pipeline:training", pk)

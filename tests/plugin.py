@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from typing import Any
 
 import pytest
 from django.utils import translation
@@ -33,6 +34,20 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("TESTS_SKIP_NOTHING") and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the walks of tests/test_access.py came to: each test of them notes how many requests it made."""
+    noted = [
+        dict(report.user_properties) for report in terminalreporter.stats.get("passed", []) if report.when == "call"
+    ]
+    asked = [found["permission walk"] for found in noted if "permission walk" in found]
+    hidden = [found["hidden-object walk"] for found in noted if "hidden-object walk" in found]
+    if asked:
+        ways = "5 methods × 5 roles × 2 (htmx and not)"
+        terminalreporter.write_line(f"permission walk: {len(asked)} addresses × {ways} = {sum(asked):,} requests")
+    if hidden:
+        terminalreporter.write_line(f"hidden-object walk: {sum(hidden):,} cases")
 
 
 def pytest_unconfigure() -> None:

@@ -75,6 +75,10 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     **admin_tables(),
     "set-theme": OPEN_POST,
     "set-language": OPEN_POST,
+    "audit:list": {"GET": only(200, "admin")},
+    "audit:verify": {"POST": only(302, "admin")},
+    # to the list, with a message: the form names no format
+    "audit:export": {"POST": only(302, "admin")},
     "llm:endpoints": {"GET": only(200, "admin")},
     # the form names no backend
     "llm:endpoint-new": {"GET": only(200, "admin"), "POST": only(422, "admin")},
@@ -107,19 +111,20 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:map-publish": {"POST": only(404, "lead")},
     "annotation:merge-finish": {"POST": only(404, "lead")},
     "annotation:review": {"GET": READ},
+    "annotation:review-take": {"POST": only(302, "reviewer")},
     "annotation:review-answer": {"POST": only(422, "reviewer")},
     "annotation:review-skip": {"POST": only(422, "reviewer")},
     "annotation:review-undo": {"POST": only(302, "reviewer")},
     "pipeline:sets": {"GET": READ},
     "pipeline:set": {"GET": READ},
-    "pipeline:set-file": {"GET": only(200, "lead")},
+    "pipeline:set-file": {"POST": only(200, "lead")},
     "pipeline:trainings": {"GET": READ},
     "pipeline:training-launch": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "pipeline:training": {"GET": READ},
     "pipeline:training-progress": {"GET": signed_in(286)},
     "pipeline:training-stop": {"POST": only(302, "lead")},
     "evaluation:results": {"GET": READ},
-    "evaluation:results-csv": {"GET": READ},
+    "evaluation:results-csv": {"POST": READ},
     **roles_api.ADDRESSES,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
+from html.parser import HTMLParser
 from pathlib import Path
 
 import polib
@@ -108,6 +109,50 @@ def test_every_gettext_call_is_given_a_literal(app):
                 if not all(isinstance(one, ast.Constant) and isinstance(one.value, str) for one in given):
                     wrong.append(f"{path.relative_to(ROOT)}:{call.lineno}")
     assert wrong == []
+
+
+SPELLED = {"MadSafe", "CSV", "sha256", "n", "v"}
+SEEN = ("title", "alt", "placeholder", "aria-label")
+
+
+class Literal(HTMLParser):
+    """The words of a template that stand outside every tag of Django's: no catalogue can translate them."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.skipping = ""
+        gone = re.sub(r"\{#.*?#\}|\{% block body_class %\}.*?\{% endblock %\}", "", source, flags=re.DOTALL)
+        gone = re.sub(r"\{% blocktranslate.*?endblocktranslate %\}|\{\{.*?\}\}|\{%.*?%\}", "", gone, flags=re.DOTALL)
+        self.feed(gone)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag in ("code", "style", "script", "pre", "kbd") or "lang" in given or given.get("translate") == "no":
+            self.skipping = self.skipping or tag
+        for name in SEEN:
+            self.handle_word(given.get(name) or "")
+
+    def handle_endtag(self, tag: str) -> None:
+        self.skipping = "" if tag == self.skipping else self.skipping
+
+    def handle_data(self, data: str) -> None:
+        if not self.skipping:
+            self.handle_word(data)
+
+    def handle_word(self, text: str) -> None:
+        words = (word.strip() for word in re.findall(r"[A-Za-z\u4e00-\u9fff][\w ]*", text))
+        self.words += [word for word in words if word not in SPELLED]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "templates").rglob("*.html")), ids=lambda path: path.name)
+def test_a_template_holds_no_words_of_its_own(path: Path) -> None:
+    assert Literal(path.read_text(encoding="utf-8")).words == []
+
+
+def test_a_word_outside_the_tags_of_a_template_is_noticed() -> None:
+    source = """<p title="Hint">{% if x %}Bare{% endif %} {% translate "Good" %} <code>make run</code> {{ name }}</p>"""
+    assert Literal(source).words == ["Hint", "Bare"]
 
 
 # --- what a reader sees ---

@@ -9,7 +9,7 @@ from django.db.models import Model
 from annotation.models import Prompt
 from madsafe_web.admin import site
 from madsafe_web.core.accounts.tokens import token_create
-from madsafe_web.core.models import Endpoint, PromptTemplate, User
+from madsafe_web.core.models import PromptTemplate, User
 from madsafe_web.core.runs import lease
 from pipeline.models import AlignmentSet
 from tests.evaluation.test_results import evaluated
@@ -56,7 +56,6 @@ def make_world(folder: Path) -> World:
     endpoint = make_endpoint()
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
-    Endpoint.objects.get_or_create(name="an endpoint", defaults={"backend": "rules"})
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
@@ -65,7 +64,6 @@ def make_world(folder: Path) -> World:
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
         "accounts:token-revoke": [token.pk],
-        **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
@@ -74,6 +72,8 @@ def make_world(folder: Path) -> World:
         "annotation:prompt": [prompts[0].pk],
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
+        # last, when every object stands
+        **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
     }
 
 

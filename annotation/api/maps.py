@@ -99,7 +99,7 @@ class MapFinish(ApiView):
     def finish(self, pk: int) -> Response:
         self.row(MergeMap, pk)
         run = merge_waiting()
-        if run is None or not merge_finish(run, self.user.username):
+        if run is None or not merge_finish(run, self.user):
             raise Conflict("No merge run waits for people.")
         enqueue(run)
         run.refresh_from_db()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.models import Category, Judgement, ReviewItem, Seat
-from annotation.reviewing import QueueState, queue_state, seat_claim
+from annotation.reviewing import QueueState, queue_state, seat_held
 from madsafe_web.core.access import can, scoped
 from madsafe_web.core.models import Run, User
 
@@ -54,9 +54,9 @@ class Empty:
 
 
 def review_context(user: User, notice: str = "") -> Context:
-    """The page for one person. A reviewer gets a seat for five minutes, or keeps the one they hold."""
+    """The page for one person: with the item they hold, or with what there is to take. Changes nothing."""
     reviews = can(user, "review")
-    seat = seat_claim(user) if reviews else None
+    seat = seat_held(user) if reviews else None
     queue = queue_state(user)
     previous = _previous(user) if reviews else None
     return {
@@ -65,6 +65,8 @@ def review_context(user: User, notice: str = "") -> Context:
         "previous": previous,
         "can_undo": previous is not None,
         "notice": notice,
+        "can_take": reviews and not seat and queue.free > 0,
+        "take_at_once": not notice,
         "empty": None if seat else _empty(queue, reviews),
     }
 

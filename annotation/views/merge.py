@@ -73,7 +73,10 @@ def label_assign(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("The decision could not be read. Nothing was changed."))
         return _page(request, _filters(""), 422)
     values = form.cleaned_data
-    shown = get_object_or_404(scoped(request.user, IntentLabel), pk=values["label"])
+    known = scoped(request.user, IntentLabel).in_bulk([pk for pk, _revision in values["seen"]])
+    if len(known) < len(values["seen"]):
+        raise Http404
+    shown = known[values["label"]]
     listed = merge_state().listed(_filters(values["query"]))
     try:
         entries = labels_decide(user=person(request), seen=values["seen"], decision=Decision(values["category"]))
@@ -163,7 +166,7 @@ def map_publish(request: HttpRequest) -> HttpResponse:
 def finish(request: HttpRequest) -> HttpResponse:
     _draft(request)
     run = merge_waiting()
-    if run is None or not merge_finish(run, person(request).username):
+    if run is None or not merge_finish(run, person(request)):
         messages.error(request, _("No merge run waits any more."))
         return _page(request, _filters(""), 409)
     enqueue(run)

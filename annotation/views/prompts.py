@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from annotation.forms import PromptFilter
-from annotation.models import Category, Prompt
+from annotation.models import Prompt
 from annotation.pages.prompts import corpus_choices, prompt_context, prompts_filtered, prompts_shown
+from annotation.selectors import categories
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.paging import newest_first
 
@@ -27,7 +28,7 @@ def prompts(request: HttpRequest) -> HttpResponse:
         "prompts": prompts_shown(page.rows),
         "corpora": corpus_choices(),
         "states": [{"value": value, "label": label} for value, label in Prompt.State.choices],
-        "categories": Category.objects.all(),
+        "categories": categories(),
         "filters": {name: filters.text(name) for name in filters.fields},
         "filtered": any(filters.kept.values()),
         "pager": page.pager,

@@ -1,4 +1,7 @@
-"""The review queue: the page that leases an item, and answer, skip, undo."""
+"""The review queue: the page with the item that a person holds, and taking one, answer, skip, undo.
+
+Reading the page leases nothing: each POST takes the next item, and the first one is asked for by a form of its own.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,18 @@ def _page(request: HttpRequest, status: int = 200, notice: str = "") -> HttpResp
     return render(request, "annotation/review.html", review_context(person(request), notice), status=status)
 
 
+def _next(request: HttpRequest) -> HttpResponse:
+    """To the page, with the next item taken."""
+    reviewing.seat_claim(person(request))
+    return redirect("annotation:review")
+
+
+def _refused(request: HttpRequest, status: int, notice: str) -> HttpResponse:
+    """The page with why nothing was stored, and with the item to go on with."""
+    reviewing.seat_claim(person(request))
+    return _page(request, status, notice)
+
+
 @require_GET
 @never_cache
 @needs("browse")
@@ -31,10 +46,19 @@ def review(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @needs("review")
+def review_take(request: HttpRequest) -> HttpResponse:
+    """Lease the next item, or keep the one held for longer. Where nothing is left, the page asks no more by itself."""
+    if reviewing.seat_claim(person(request)):
+        return redirect("annotation:review")
+    return _page(request, notice=_("Somebody else took the last free item."))
+
+
+@require_POST
+@needs("review")
 def review_answer(request: HttpRequest) -> HttpResponse:
     form = AnswerForm(request.POST)
     if not form.is_valid():
-        return _page(request, 422, _("The answer could not be read. Nothing was stored."))
+        return _refused(request, 422, _("The answer could not be read. Nothing was stored."))
     values = form.cleaned_data
     if not _reachable(request, values["seat"], values["token"]):
         return _lost(request)
@@ -44,7 +68,7 @@ def review_answer(request: HttpRequest) -> HttpResponse:
         return _lost(request)
     told = {"answer": Judgement.Answer(judgement.answer).label}
     messages.success(request, _("Stored: %(answer)s") % told, extra_tags="undo-review")
-    return redirect("annotation:review")
+    return _next(request)
 
 
 @require_POST
@@ -52,7 +76,7 @@ def review_answer(request: HttpRequest) -> HttpResponse:
 def review_skip(request: HttpRequest) -> HttpResponse:
     form = SeatForm(request.POST)
     if not form.is_valid():
-        return _page(request, 422, _("The item to skip could not be read. Nothing was changed."))
+        return _refused(request, 422, _("The item to skip could not be read. Nothing was changed."))
     values = form.cleaned_data
     if not _reachable(request, values["seat"], values["token"]):
         return _lost(request)
@@ -60,7 +84,7 @@ def review_skip(request: HttpRequest) -> HttpResponse:
         reviewing.seat_skip(person(request), values["seat"], values["token"])
     except reviewing.LeaseOver:
         return _lost(request)
-    return redirect("annotation:review")
+    return _next(request)
 
 
 @require_POST
@@ -68,7 +92,7 @@ def review_skip(request: HttpRequest) -> HttpResponse:
 def review_undo(request: HttpRequest) -> HttpResponse:
     if reviewing.review_undo(person(request)) is None:
         messages.info(request, _("There is no answer of yours to take back."))
-    return redirect("annotation:review")
+    return _next(request)
 
 
 def _reachable(request: HttpRequest, seat: int, token: int) -> bool:
@@ -84,4 +108,4 @@ def _reachable(request: HttpRequest, seat: int, token: int) -> bool:
 
 
 def _lost(request: HttpRequest) -> HttpResponse:
-    return _page(request, 409, _("Your time for that item was over and somebody else has it, or it is answered."))
+    return _refused(request, 409, _("Your time for that item was over and somebody else has it, or it is answered."))

@@ -7,4 +7,4 @@ class CoreConfig(AppConfig):
     verbose_name = "MadSafe"
 
     def ready(self) -> None:
-        from madsafe_web.core.accounts import scopes  # noqa: F401  # importing it declares them
+        from madsafe_web.core import scopes  # noqa: F401  # importing it declares them

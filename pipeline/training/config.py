@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from django.utils.translation import gettext as _
 
 DATASET = "safe_sft"
 SHOWN_PROBLEMS = 10
@@ -148,11 +149,11 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
                 return
             records = json.load(file)
     except FileNotFoundError as error:
-        raise DatasetError([f"There is no data file {path}."]) from error
+        raise DatasetError([_("There is no data file %(path)s.") % {"path": path}]) from error
     except ValueError as error:
-        raise DatasetError([f"{path.name} cannot be read: {error}."]) from error
+        raise DatasetError([_("%(file)s cannot be read: %(error)s.") % {"file": path.name, "error": error}]) from error
     if not isinstance(records, list):
-        raise DatasetError([f"{path.name} must hold a list of rows."])
+        raise DatasetError([_("%(file)s must hold a list of rows.") % {"file": path.name}])
     yield from records
 
 
@@ -173,10 +174,12 @@ def checked(records: Iterable[Any]) -> list[Row]:
             continue
         first = seen.setdefault((row.instruction, row.input), number)
         if first != number:
-            problems.append(f"Row {number} repeats the instruction of row {first}.")
+            problems.append(
+                _("Row %(row)s repeats the instruction of row %(first)s.") % {"row": number, "first": first}
+            )
         rows.append(row)
     if not rows and not problems:
-        problems.append("There is no row to train on.")
+        problems.append(_("There is no row to train on."))
     if problems:
         raise DatasetError(problems)
     return rows
@@ -185,12 +188,12 @@ def checked(records: Iterable[Any]) -> list[Row]:
 def _row(record: Any, number: int) -> Row | str:
     """The row, or what is wrong with it."""
     if not isinstance(record, dict):
-        return f"Row {number} is no object."
+        return _("Row %(row)s is no object.") % {"row": number}
     instruction, extra, output = (record.get(name) for name in ("instruction", "input", "output"))
     if not isinstance(instruction, str) or not instruction.strip():
-        return f"Row {number} has no instruction."
+        return _("Row %(row)s has no instruction.") % {"row": number}
     if not isinstance(output, str) or not output.strip():
-        return f"Row {number} has no output."
+        return _("Row %(row)s has no output.") % {"row": number}
     if extra is not None and not isinstance(extra, str):
-        return f"Row {number} has an input that is no text."
+        return _("Row %(row)s has an input that is no text.") % {"row": number}
     return Row(instruction, extra or "", output)

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.utils.translation import gettext as _
+
 from pipeline.training.config import DatasetError, TrainingConfig, checked, read_rows
 
 SHIMS = Path(__file__).resolve().parent / "shims"
@@ -101,22 +103,24 @@ def _program_problems(config: TrainingConfig) -> list[Problem]:
     if command is None:
         return [
             Problem(
-                "LLaMA-Factory is not installed.",
-                "Install requirements/train.txt with pip's --no-deps, or set LLAMAFACTORY_CLI to its command.",
+                _("LLaMA-Factory is not installed."),
+                _("Install requirements/train.txt with pip's --no-deps, or set LLAMAFACTORY_CLI to its command."),
             )
         ]
     try:
         found = installed(cli_python(command))
     except (OSError, ValueError) as error:
-        return [Problem(f"LLaMA-Factory's interpreter cannot be asked ({error}).", "Check LLAMAFACTORY_CLI.")]
+        what = _("LLaMA-Factory's interpreter cannot be asked (%(error)s).") % {"error": error}
+        return [Problem(what, _("Check LLAMAFACTORY_CLI."))]
     problems = version_problems(found.versions)
     if found.templates and config.template not in found.templates:
         near = ", ".join(sorted(name for name in found.templates if name[:4] == config.template[:4])[:8])
-        advice = f"Choose one of: {near}." if near else "Choose one of LLaMA-Factory's template names."
-        problems.append(Problem(f"LLaMA-Factory has no template '{config.template}'.", advice))
+        advice = _("Choose one of: %(names)s.") % {"names": near}
+        what = _("LLaMA-Factory has no template '%(name)s'.") % {"name": config.template}
+        problems.append(Problem(what, advice if near else _("Choose one of LLaMA-Factory's template names.")))
     if found.torchvision_broken:
-        what = "torchvision is installed but cannot be imported, and then no model can be loaded."
-        problems.append(Problem(what, "Uninstall torchvision; it is not needed here."))
+        what = _("torchvision is installed but cannot be imported, and then no model can be loaded.")
+        problems.append(Problem(what, _("Uninstall torchvision; it is not needed here.")))
     return problems
 
 
@@ -127,31 +131,39 @@ def version_problems(versions: Mapping[str, str]) -> list[Problem]:
     problems = []
     for name in ("llamafactory", "torch", *ACCEPTED):
         version, accepted = versions.get(name, ""), ACCEPTED.get(name, "")
+        advice = _("Install %(package)s.") % {"package": f"{name}{accepted}"}
         if not version:
-            problems.append(Problem(f"{name} is not installed beside LLaMA-Factory.", f"Install {name}{accepted}."))
+            what = _("%(package)s is not installed beside LLaMA-Factory.") % {"package": name}
+            problems.append(Problem(what, advice))
         elif accepted and not SpecifierSet(accepted).contains(version, prereleases=True):
-            problems.append(Problem(f"LLaMA-Factory does not accept {name} {version}.", f"Install {name}{accepted}."))
+            what = _("LLaMA-Factory does not accept %(package)s.") % {"package": f"{name} {version}"}
+            problems.append(Problem(what, advice))
     return problems
 
 
 def _model_problems(model: str) -> list[Problem]:
     folder = Path(model)
     if not folder.is_dir():
-        return [Problem(f"There is no model folder {model}.", "Download the model and give its folder.")]
+        what = _("There is no model folder %(folder)s.") % {"folder": model}
+        return [Problem(what, _("Download the model and give its folder."))]
     groups = {
-        "configuration (config.json)": ["config.json"],
+        _("configuration (config.json)"): ["config.json"],
         # The names that transformers looks for before it would fall back to a pickle (pytorch_model.bin).
-        "weights (model.safetensors)": ["model.safetensors", "model.safetensors.index.json"],
-        "tokenizer": ["tokenizer.json", "tokenizer.model"],
+        _("weights (model.safetensors)"): ["model.safetensors", "model.safetensors.index.json"],
+        _("tokenizer"): ["tokenizer.json", "tokenizer.model"],
     }
     problems = []
     for name, patterns in groups.items():
         files = [path for pattern in patterns for path in folder.glob(pattern)]
         if not any(os.access(path, os.R_OK) for path in files):
-            problems.append(Problem(f"The model folder {model} has no readable {name}.", "Download the model again."))
+            what = _("The model folder %(folder)s has no readable %(part)s.") % {"folder": model, "part": name}
+            problems.append(Problem(what, _("Download the model again.")))
     if not any(folder.glob("*.safetensors")) and any(folder.glob("*.bin")):
-        what = f"The weights in {model} are a pickle, which could run code of whoever made it, and is never loaded."
-        problems.append(Problem(what, "Download the model as safetensors, or convert it where that does no harm."))
+        what = _(
+            "The weights in %(folder)s are a pickle, which could run code of whoever made it, and is never loaded."
+        )
+        how = _("Download the model as safetensors, or convert it where that does no harm.")
+        problems.append(Problem(what % {"folder": model}, how))
     return problems
 
 
@@ -159,9 +171,10 @@ def _dataset_problems(dataset: Path) -> list[Problem]:
     try:
         checked(read_rows(dataset))
     except DatasetError as error:
-        return [Problem(problem, "Correct the selection and export it again.") for problem in error.problems]
+        return [Problem(problem, _("Correct the selection and export it again.")) for problem in error.problems]
     except OSError as error:
-        return [Problem(f"The data file cannot be read: {error.strerror}.", "Check its path and its rights.")]
+        what = _("The data file cannot be read: %(reason)s.") % {"reason": error.strerror}
+        return [Problem(what, _("Check its path and its rights."))]
     return []
 
 
@@ -174,5 +187,6 @@ def _disk_problems(config: TrainingConfig, folder: Path) -> list[Problem]:
     free = shutil.disk_usage(there).free
     if free > needed:
         return []
-    what = f"The run needs about {needed / 1e9:.1f} GB of disk and {free / 1e9:.1f} GB are free."
-    return [Problem(what, "Free some space, or keep fewer checkpoints (save_total_limit).")]
+    sizes = {"needed": f"{needed / 1e9:.1f}", "free": f"{free / 1e9:.1f}"}
+    what = _("The run needs about %(needed)s GB of disk and %(free)s GB are free.") % sizes
+    return [Problem(what, _("Free some space, or keep fewer checkpoints (save_total_limit)."))]

@@ -131,19 +131,23 @@
   let unfolded = [];
   const restUntil = new WeakMap();  // polled element → when it may ask again after an error
   const folds = (node) => $$("details", node);
+  const handle = (at) => at?.id ? `#${CSS.escape(at.id)}` : at?.dataset.key ? `[data-key="${CSS.escape(at.dataset.key)}"]` : null;
   document.addEventListener("htmx:beforeRequest", (event) => {
     // A poll waits while nobody looks, and while a question stands open that it would close.
     const asked = event.detail.elt.querySelector("details.drop[open]");
     const rests = document.hidden || asked || away() || Date.now() < (restUntil.get(event.detail.elt) ?? 0);
     if (event.detail.elt.hasAttribute("data-poll") && rests) event.preventDefault();
-    else event.detail.target.setAttribute("aria-busy", "true");
+    else {
+      focused = handle(document.activeElement);  // before a button is disabled while it works, which takes its focus
+      event.detail.target.setAttribute("aria-busy", "true");
+    }
   });
   document.addEventListener("htmx:afterRequest", (event) => event.detail.target.removeAttribute("aria-busy"));
   document.addEventListener("htmx:beforeSwap", (event) => {
     const at = document.activeElement;
     const poll = event.detail.elt?.hasAttribute("data-poll");
     unfolded = poll ? folds(event.detail.target).map((fold) => fold.open) : [];
-    focused = at?.id ? `#${CSS.escape(at.id)}` : at?.dataset.key ? `[data-key="${CSS.escape(at.dataset.key)}"]` : null;
+    if (at !== document.body) focused = handle(at);
     const end = event.detail.xhr.responseURL && new URL(event.detail.xhr.responseURL).pathname;
     if (end && end === document.body.dataset.login) {  // signed out meanwhile: a sign-in form has no place inside a page
       event.detail.shouldSwap = false;

@@ -142,10 +142,10 @@ def test_a_merge_by_people_waits_until_they_finish(draft: MergeMap, annotator: U
     run = work_on(run.pk)
     assert (run.state, run.error[:22]) == (Run.State.NEEDS_PEOPLE, "4 labels wait for peop")
     decide(draft, "诈骗", "CIA", annotator)
-    assert merge_finish(run, "a")
+    assert merge_finish(run, annotator)
     run = work_on(run.pk)
     assert (run.state, service.counts(run)["kept"]) == (Run.State.DONE, 1)
-    assert not merge_finish(run, "a")
+    assert not merge_finish(run, annotator)
 
 
 def test_a_published_map_is_read_and_can_no_longer_change(draft: MergeMap, annotator: User) -> None:

@@ -25,7 +25,8 @@ def other(db: None) -> Person:
 
 
 def shown(person: Person) -> Any:
-    item = person.get(REVIEW).context["item"]
+    """The item in the page, once the person has taken one."""
+    item = person.post("/review/take/", follow=True).context["item"]
     assert item is not None
     return item
 
@@ -43,15 +44,36 @@ def run_out(seat: int) -> None:
 
 def test_anonymous_people_are_sent_to_the_sign_in(client: Client) -> None:
     assert client.get(REVIEW).url.startswith("/accounts/login/")
-    for path in ("answer", "skip", "undo"):
+    for path in ("take", "answer", "skip", "undo"):
         assert client.post(f"/review/{path}/").url.startswith("/accounts/login/")
 
 
 def test_a_reviewer_gets_an_item_without_the_judge_and_the_model(reviewer: Person) -> None:
     make_queue(hidden={"judge": "uncertain-word", "model": "model-word"})
-    response = reviewer.get(REVIEW)
+    response = reviewer.post("/review/take/", follow=True)
     assert response.context["item"].prompt == "question 1"
     assert "uncertain-word" not in response.text and "model-word" not in response.text
+
+
+def test_the_page_alone_takes_nothing_and_offers_to_take(reviewer: Person) -> None:
+    make_queue()
+    response = reviewer.get(REVIEW)
+    assert response.context["item"] is None and 'hx-trigger="load, submit"' in response.text
+    assert Seat.objects.get().state == Seat.State.OPEN
+
+
+def test_a_person_whose_time_is_over_is_offered_the_next_item(reviewer: Person) -> None:
+    make_queue()
+    run_out(shown(reviewer).seat)
+    response = reviewer.get(REVIEW)
+    assert response.context["item"] is None and response.context["can_take"]
+
+
+def test_a_page_without_anything_free_does_not_ask_again_by_itself(reviewer: Person, other: Person) -> None:
+    make_queue()
+    shown(other)
+    for response in (reviewer.post("/review/take/"), reviewer.get(REVIEW)):
+        assert response.context["can_take"] is False and 'hx-trigger="load' not in response.text
 
 
 def test_a_page_that_is_opened_again_shows_the_same_item(reviewer: Person) -> None:
@@ -123,13 +145,13 @@ def test_what_waits_for_a_second_person_is_not_called_answered(reviewer: Person)
 # --- answering ---
 
 
-@pytest.mark.parametrize("path", ["answer", "skip", "undo"])
+@pytest.mark.parametrize("path", ["take", "answer", "skip", "undo"])
 def test_only_reviewers_answer(annotator: Person, lead: Person, admin: Person, path: str) -> None:
     assert [person.post(f"/review/{path}/").status_code for person in (annotator, lead, admin)] == [403] * 3
 
 
 def test_answers_are_given_by_post_only(reviewer: Person) -> None:
-    assert [reviewer.get(f"/review/{path}/").status_code for path in ("answer", "skip", "undo")] == [405] * 3
+    assert [reviewer.get(f"/review/{path}/").status_code for path in ("take", "answer", "skip", "undo")] == [405] * 4
 
 
 def test_an_answer_is_stored_and_the_next_item_follows(reviewer: Person) -> None:

@@ -136,7 +136,7 @@ def test_a_stage_that_cannot_be_planned_says_why_on_its_page(lead: Person) -> No
     run = Run.objects.get()
     assert run.state == S.FAILED and run.error
     assert answer.context["run"].notice.what in run.error
-    assert not AuditEvent.objects.exists()
+    assert [event.verb for event in AuditEvent.objects.all()] == ["run.create"]
 
 
 @pytest.mark.parametrize("ended", [S.DONE, S.FAILED, S.CANCELLED, S.PAUSED])

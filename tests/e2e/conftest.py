@@ -99,13 +99,14 @@ Opener = Callable[..., Window]
 
 @pytest.fixture
 def open_window(chromium: Any, live_server: LiveServer) -> Iterator[Opener]:
-    """open_window(role, width=1440, theme="light"): a window in which the person of this role is signed in."""
+    """open_window(role, width=1440, theme="light", language="en"): a window of this role's person."""
     contexts = []
 
-    def opened(role: str, width: int = 1440, theme: str = "light") -> Window:
+    def opened(role: str, width: int = 1440, theme: str = "light", language: str = "en") -> Window:
         client = Client()
         client.force_login(User.objects.get(username=role))
         cookies = {django_settings.SESSION_COOKIE_NAME: client.session.session_key, "theme": theme}
+        cookies[django_settings.LANGUAGE_COOKIE_NAME] = language
         context = chromium.new_context(viewport={"width": width, "height": 900})
         contexts.append(context)
         context.add_cookies([{"name": name, "value": value, "url": live_server.url} for name, value in cookies.items()])

@@ -33,6 +33,7 @@ def merging(world: World, open_window: Opener) -> Window:
 def reviewing(world: World, open_window: Opener) -> Window:
     window = open_window("reviewer")
     window.go(reverse("annotation:review"))
+    window.page.wait_for_selector("#answer-safe")  # the page takes the first item by a request of its own
     return window
 
 

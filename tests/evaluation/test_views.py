@@ -26,7 +26,7 @@ def page(person: Client, benchmark: str = "") -> HttpResponse:
 
 
 def download(person: Client, benchmark: str) -> HttpResponse:
-    return person.get(reverse("evaluation:results-csv", args=[benchmark]))
+    return person.post(reverse("evaluation:results-csv", args=[benchmark]))
 
 
 def table_of(response: HttpResponse) -> list[list[str]]:

@@ -12,6 +12,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from annotation.models import Corpus, Prompt
+from madsafe_web.core.models import AuditEvent
 from pipeline import training_pages
 from pipeline.models import AlignmentSet, LossPoint, TrainingRun
 from tests.factories import Person, make_corpus, make_prompt, make_run
@@ -38,7 +39,7 @@ def test_somebody_not_signed_in_is_sent_to_sign_in(path: str) -> None:
     assert answer.status_code == 302 and answer["Location"].startswith("/accounts/login/")
 
 
-@pytest.mark.parametrize("path", ["/sets/99/", "/training/99/", "/training/99/progress/", "/sets/99/files/card/"])
+@pytest.mark.parametrize("path", ["/sets/99/", "/training/99/", "/training/99/progress/"])
 def test_what_does_not_exist_is_not_found(lead: Person, path: str) -> None:
     assert lead.get(path).status_code == 404
 
@@ -117,16 +118,44 @@ def test_set_0_is_the_newest_frozen_one(lead: Person) -> None:
 def test_the_exported_file_is_offered_to_leads_once_it_is_there(lead: Person, annotator: Person) -> None:
     made = made_set()
     url = f"/sets/{made.pk}/files/export/"
-    assert lead.get(url).status_code == 404
+    assert lead.post(url).status_code == 404
     path = Path(settings.VAR_DIR, "export", f"set-{made.pk}.jsonl")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text('{"instruction": "a"}\n', encoding="utf-8")
     assert [one.url for one in lead.get(f"/sets/{made.pk}/").context["downloads"]] == [url]
-    answer = lead.get(url)
+    answer = lead.post(url)
     assert b"".join(answer.streaming_content) == b'{"instruction": "a"}\n'
     assert answer["Content-Disposition"].startswith("attachment")
-    assert annotator.get(url).status_code == 403
-    assert lead.get(f"/sets/{made.pk}/files/..%2Fsecret_key/").status_code == 404
+    assert annotator.post(url).status_code == 403
+    assert lead.post(f"/sets/{made.pk}/files/..%2Fsecret_key/").status_code == 404
+
+
+def test_a_file_that_is_taken_out_is_written_down_with_its_rows(lead: Person) -> None:
+    made = made_set()
+    path = Path(settings.VAR_DIR, "export", f"set-{made.pk}.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"instruction": "a"}\n{"instruction": "b"}\n', encoding="utf-8")
+    lead.post(f"/sets/{made.pk}/files/export/")
+    event = AuditEvent.objects.get(verb="set.download")
+    assert (event.actor, event.subject, event.facts["rows"]) == (lead.user, f"set {made.pk}", 2)
+    assert (event.facts["file"], len(event.facts["sha256"])) == (path.name, 64)
+
+
+def test_a_link_that_leads_out_of_the_var_folder_is_no_file_of_the_set(lead: Person, tmp_path: Path) -> None:
+    made = made_set()
+    (tmp_path / "elsewhere").write_text("private", encoding="utf-8")
+    path = Path(settings.VAR_DIR, "export", f"set-{made.pk}.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(tmp_path / "elsewhere")
+    assert lead.post(f"/sets/{made.pk}/files/export/").status_code == 404
+    path.unlink()
+
+
+def test_a_training_that_is_stopped_is_written_down(lead: Person) -> None:
+    run = training_run(S.RUNNING, made_set())
+    lead.post(f"/training/{run.pk}/stop/")
+    assert AuditEvent.objects.get(verb="training.stop").subject == str(run)
 
 
 @pytest.mark.parametrize("count", [1, 12])

@@ -98,6 +98,10 @@ class SignInForm(AuthenticationForm):
 class OwnPasswordForm(PasswordChangeForm):
     """Django's form; the new password must be another one."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["new_password1"].help_text = _("At least 12 characters, not common, and not like your user name")
+
     def clean(self) -> dict[str, Any]:
         super().clean()
         new = self.cleaned_data.get("new_password1")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from madsafe_web.core.textio import csv_line
 
 # Any: Plotly's own open schema of nested dictionaries, lists and scalars.
 Figure = dict[str, Any]
@@ -26,21 +26,13 @@ class Table:
 
     def to_csv(self) -> str:
         """RFC 4180 text. A text cell that a spreadsheet would take for a formula gets a quote in front."""
-        out = io.StringIO()
-        writer = csv.writer(out)
-        for row in (self.columns, *self.rows):
-            writer.writerow([_inert(cell) for cell in row])
-        return out.getvalue()
+        return "".join(csv_line(row) for row in (self.columns, *self.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
     figure: Figure
     table: Table
-
-
-def _inert(cell: Cell) -> Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def escape(text: str) -> str:

@@ -15,8 +15,9 @@ import orjson
 import yaml
 from django.db import connection, transaction
 
+from madsafe_web.core.audit import audit
 from madsafe_web.core.llm.endpoints import endpoint_declare
-from madsafe_web.core.models import Run
+from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.stages import stage
@@ -73,36 +74,45 @@ def _step(path: Path, number: int, entry: Any) -> Step:
 
 
 @transaction.atomic
-def prepare(chain: Chain) -> list[Run]:
-    """The runs of the chain in order: those of an earlier call, or new ones in draft. Raises ConfigError."""
+def prepare(chain: Chain, user: User | None = None) -> list[Run]:
+    """The runs of the chain in order: those of an earlier call, or new ones in draft, made by `user` or by the system.
+
+    Raises ConfigError.
+    """
     for name, values in chain.endpoints.items():
         endpoint_declare(name, values)
     runs = list(Run.objects.filter(chain=chain.identity).order_by("step"))
     for number, step in enumerate(chain.steps, 1):
         stage(step.stage)
         if number > len(runs):
-            runs.append(
-                service.run_create(stage_name=step.stage, values=step.params, chain=chain.identity, step=number)
-            )
+            values = {"stage_name": step.stage, "values": step.params, "chain": chain.identity, "step": number}
+            runs.append(service.run_create(user=user, **values))
     return runs
 
 
-def work_through(runs: list[Run], say: Callable[[Run], None]) -> Run:
+def work_through(runs: list[Run], say: Callable[[Run], None], user: User | None = None) -> Run:
     """Work on the runs in order in this process until one does not end as done; returns the last one touched.
 
     `say` is called with every run when its work ends, and once a second in between.
     """
     for run in runs:
         if run.state != Run.State.DONE:
-            work_to_end(run, say)
+            work_to_end(run, say, user)
         if run.state != Run.State.DONE:
             return run
     return runs[-1]
 
 
-def work_to_end(run: Run, say: Callable[[Run], None]) -> None:
+def begin(run: Run, user: User | None) -> None:
+    """Start or resume a run, with an event of the audit record."""
+    verb = "run.resume" if run.chunks.exists() else "run.start"
+    if service.run_start(run):
+        audit(user, verb, str(run))
+
+
+def work_to_end(run: Run, say: Callable[[Run], None], user: User | None = None) -> None:
     """Start or resume a run and work on it until it rests; other workers may help."""
-    service.run_start(run)
+    begin(run, user)
     run.chunks.update(attempts=0)  # somebody calls again: that is a resume, also of a run whose worker was killed
     with _telling(run, say):
         run.refresh_from_db()

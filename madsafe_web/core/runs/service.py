@@ -28,12 +28,13 @@ def log(run: Run, text: str) -> None:
     RunEvent.objects.create(run=run, text=text[:500])
 
 
+@transaction.atomic
 def run_create(
     *, stage_name: str, values: dict[str, Any], user: User | None = None, chain: str = "", step: int = 0
 ) -> Run:
     """A new run in draft with checked, frozen parameters. Raises ConfigError for an unknown stage or parameter."""
     params = run_params.build(stage(stage_name).params, values, where=f"Stage '{stage_name}'")
-    return Run.objects.create(
+    run = Run.objects.create(
         stage=stage_name,
         params=run_params.freeze(params),
         chain=chain,
@@ -41,6 +42,8 @@ def run_create(
         actor=user,
         actor_name=actor_name(user),
     )
+    audit(user, "run.create", str(run), **({"chain": chain, "step": step} if chain else {}))
+    return run
 
 
 def run_start(run: Run) -> bool:

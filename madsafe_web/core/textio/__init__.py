@@ -5,7 +5,7 @@ from madsafe_web.core.textio.jsonitems import read_json_items
 from madsafe_web.core.textio.readers import file_shape, read_csv, read_jsonl, read_rows
 from madsafe_web.core.textio.records import MAX_ITEM, BadFile, BadRecord, OtherShape, Record
 from madsafe_web.core.textio.sources import open_bytes
-from madsafe_web.core.textio.writers import atomic_write, sha256_file, write_jsonl
+from madsafe_web.core.textio.writers import atomic_write, csv_line, sha256_file, write_jsonl
 
 __all__ = [
     "MAX_ITEM",
@@ -14,6 +14,7 @@ __all__ = [
     "OtherShape",
     "Record",
     "atomic_write",
+    "csv_line",
     "file_shape",
     "open_bytes",
     "open_text",

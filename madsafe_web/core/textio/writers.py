@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from uuid import uuid4
 import orjson
 
 _BUFFER = 1024 * 1024
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextmanager
@@ -47,6 +50,20 @@ def write_jsonl(path: Path, rows: Iterable[Any]) -> tuple[int, str]:
             digest.update(line)
             count += 1
     return count, digest.hexdigest()
+
+
+def csv_line(cells: Iterable[object]) -> str:
+    """One line of RFC 4180, with its end. A text that a spreadsheet would take for a formula gets a quote in front.
+
+    Numbers stay numbers, None is an empty cell.
+    """
+    out = io.StringIO()
+    csv.writer(out).writerow([_inert(cell) for cell in cells])
+    return out.getvalue()
+
+
+def _inert(cell: object) -> object:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def sha256_file(path: Path) -> str:

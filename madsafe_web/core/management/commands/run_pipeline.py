@@ -15,7 +15,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError
 
-from madsafe_web.core.models import Run
+from madsafe_web.core.access import can
+from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs import chain, service
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.progress import progress
@@ -44,6 +45,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("config", type=Path, help="a YAML file such as examples/sample.yaml")
         parser.add_argument("--json", action="store_true", help="print a JSON summary as the last line")
+        parser.add_argument("--as", dest="user", metavar="USER", help="who the record names; without it the system")
         parser.add_argument("--queue", action="store_true", help="leave the work to running workers and wait for them")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -51,9 +53,10 @@ class Command(BaseCommand):
         memory = MemoryWatch()
         try:
             call_command("migrate", verbosity=0)
-            runs = chain.prepare(chain.read(options["config"]))
+            user = named(options["user"])
+            runs = chain.prepare(chain.read(options["config"]), user)
             work = wait_through if options["queue"] else chain.work_through
-            last = work(runs, Teller(self.stdout, len(runs)).say)
+            last = work(runs, Teller(self.stdout, len(runs)).say, user)
         except ConfigError as error:
             self.stderr.write(str(error))
             sys.exit(EXIT_CONFIG)
@@ -74,17 +77,27 @@ class Command(BaseCommand):
         sys.exit(RESTING[last.state])
 
 
+def named(name: str | None) -> User | None:
+    """The person who is to stand in the record. Raises ConfigError for somebody who may not run anything."""
+    if name is None:
+        return None
+    user = User.objects.filter(username=name, is_active=True).first()
+    if user is None or not can(user, "run"):
+        raise ConfigError(f"--as {name}: there is no active person of this name whose role may start runs.")
+    return user
+
+
 def stage_summary(run: Run) -> dict[str, Any]:
     """What a run did, read from the database."""
     run.refresh_from_db()
     return {"stage": run.stage, "run": run.pk, "state": run.state, **service.counts(run)}
 
 
-def wait_through(runs: list[Run], say: Any) -> Run:
+def wait_through(runs: list[Run], say: Any, user: User | None = None) -> Run:
     """Queue the runs one after another and wait for the workers of the installation to do them."""
     for run in runs:
         if run.state != Run.State.DONE:
-            service.run_start(run)
+            chain.begin(run, user)
             enqueue(run)
             run.refresh_from_db()
         while run.state not in RESTING:

@@ -1,0 +1,131 @@
+"""What the page of the audit record shows: the filter in its address, the events, and the newest check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import orjson
+from django import forms
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from madsafe_web.core.access import scoped
+from madsafe_web.core.auditing.words import BEGINNINGS, GROUPS
+from madsafe_web.core.method import Text
+from madsafe_web.core.models import AuditEvent, User
+
+VERIFIED = "audit.verify"
+MOST_SHOWN = 400  # characters of one fact
+
+
+class AuditFilter(forms.Form):
+    """The filter; a value that cannot be used filters nothing."""
+
+    actor = forms.CharField(required=False, max_length=150)
+    group = forms.ChoiceField(required=False, choices=list(GROUPS.items()))
+    subject = forms.CharField(required=False, max_length=120)
+    since = forms.DateField(required=False)
+    until = forms.DateField(required=False)
+
+    kept: dict[str, Any]
+    refused: bool
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        self.refused = not self.is_valid()
+        self.kept = {name: self.cleaned_data.get(name) for name in self.fields}
+
+    def texts(self) -> dict[str, str]:
+        """The values as they stand in the address; "" for none."""
+        return {name: str(value or "") for name, value in self.kept.items()}
+
+    def rows(self, user: User) -> QuerySet[AuditEvent]:
+        """The events that fit; days are those of the reader's time zone, the last one included."""
+        group = self.kept["group"]
+        wanted = {
+            "actor_name__icontains": self.kept["actor"],
+            "verb__startswith": group and BEGINNINGS.get(group, f"{group}."),
+            "subject__icontains": self.kept["subject"],
+            "at__gte": midnight(self.kept["since"]),
+            "at__lt": midnight(self.kept["until"], days=1),
+        }
+        return scoped(user, AuditEvent).filter(**{name: value for name, value in wanted.items() if value})
+
+
+def midnight(day: date | None, days: int = 0) -> datetime | None:
+    """The beginning of a day, or of so many days after it; None where the calendar ends."""
+    if day is None:
+        return None
+    try:
+        return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min))
+    except OverflowError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`before` and `after` are one fact, of which `value` is the new value and `was` the old one."""
+
+    name: Text
+    value: str
+    was: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventLine:
+    sequence: int
+    at: datetime
+    actor: str
+    verb: str
+    subject: str
+    facts: tuple[Fact, ...]
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The newest check of the record: when, by whom, how many events, and what was wrong."""
+
+    at: datetime
+    actor: str
+    events: int
+    problems: list[str]
+
+
+def event_lines(events: Iterable[AuditEvent]) -> list[EventLine]:
+    return [
+        EventLine(one.sequence, one.at, one.actor_name, one.verb, one.subject, facts(one.facts), one.address)
+        for one in events
+    ]
+
+
+def facts(held: dict[str, Any]) -> tuple[Fact, ...]:
+    """The facts in reading order; a change of values as one line a value."""
+    before, after = held.get("before"), held.get("after")
+    others = {name: value for name, value in held.items() if name not in ("before", "after")}
+    changes: list[Fact] = []
+    if isinstance(before, dict) and isinstance(after, dict):
+        changes = [Fact(name, text(after.get(name)), text(before.get(name))) for name in before | after]
+    elif "before" in held or "after" in held:
+        changes = [Fact("", text(after), text(before))]
+    return (*changes, *(Fact(name, text(value)) for name, value in others.items()))
+
+
+def text(value: Any) -> str:
+    """A fact as people read it; anything nested as JSON."""
+    if value is None or value in ("", [], {}):
+        return "–"
+    shown = value if isinstance(value, str) else orjson.dumps(value).decode()
+    return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}…"
+
+
+def newest_check(user: User) -> Check | None:
+    """What the record says of its newest check; None before the first."""
+    event = scoped(user, AuditEvent).filter(verb=VERIFIED).order_by("-sequence").first()
+    if event is None:
+        return None
+    return Check(event.at, event.actor_name, event.facts["events"], event.facts["problems"])
