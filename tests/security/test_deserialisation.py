@@ -24,7 +24,7 @@ from pipeline.training.runner import child_environment
 from tests.models import tiny_model
 from tests.test_style import ROOT, SOURCES
 
-OURS = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in ("tests", "scripts")]
+OURS = [path for path in SOURCES if path.relative_to(ROOT).parts[0] not in ("tests", "scripts", "examples")]
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"}
 CLIENTS = {"requests", "httpx", "urllib3", "http.client", "urllib.request", "ftplib", "smtplib"}
 BUILT_IN = {"eval", "exec", "compile", "__import__"}
