@@ -8,12 +8,13 @@ import json
 import pytest
 import yaml
 from django.core.management import call_command
+from django.test import Client
 from django.urls import reverse
 
 from madsafe_web.core.access import RIGHTS
 from madsafe_web.core.api.reference import groups
 from madsafe_web.core.api.schema import description
-from tests.api.calls import Program
+from tests.api.calls import Program, problem
 from tests.factories import Person
 
 
@@ -30,6 +31,10 @@ def test_both_forms_say_the_same(lead_api: Program) -> None:
     as_yaml = yaml.safe_load(lead_api.get(reverse("api:schema-yaml")).content)
     assert as_json == as_yaml
     assert set(as_json["components"]["securitySchemes"]) == {"token", "cookieAuth"}
+
+
+def test_the_refusal_of_the_yaml_form_is_json(db: None) -> None:
+    problem(Client().get(reverse("api:schema-yaml")), 401)
 
 
 def test_every_operation_names_its_right_and_its_refusals() -> None:
