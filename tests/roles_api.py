@@ -17,16 +17,25 @@ def only(status: int, *roles: str) -> Statuses:
 READ = known(200)
 ADMINS = only(200, "admin")
 
+# A page, not JSON: who is not known goes to the sign-in, and all but GET is not there.
+PAGE = {"anonymous": 302, **dict.fromkeys(SIGNED_IN, 200)}
+NO_PAGE = {"anonymous": 302, **dict.fromkeys(SIGNED_IN, 405)}
+
 ADDRESSES: dict[str, dict[str, Statuses]] = {
+    "api:docs": {"GET": PAGE, **dict.fromkeys(("POST", "PUT", "PATCH", "DELETE"), NO_PAGE)},
     "api:schema": {"GET": READ},
     "api:schema-yaml": {"GET": READ},
     "api:me": {"GET": READ},
     "api:tokens": {"GET": READ},
+    # the token is an annotator's
+    "api:token-revoke": {"POST": {**known(404), "annotator": 200}},
     "api:endpoints": {"GET": ADMINS, "POST": only(400, "admin")},
     # nothing is named, so nothing is changed
     "api:endpoint": {"GET": ADMINS, "PATCH": ADMINS},
-    "api:users": {"GET": ADMINS},
+    "api:users": {"GET": ADMINS, "POST": only(400, "admin")},
     "api:user": {"GET": ADMINS},
+    "api:user-role": {"POST": only(400, "admin")},
+    **{f"api:user-{verb}": {"POST": ADMINS} for verb in ("disable", "enable", "password", "sign-out")},
     "api:audit": {"GET": ADMINS},
     "api:stages": {"GET": READ},
     "api:runs": {"GET": READ, "POST": only(400, "lead")},

@@ -27,6 +27,7 @@ from tests.factories import (
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
+API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
@@ -58,6 +59,8 @@ def make_world(folder: Path) -> World:
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
+        **{f"api:user{part}": [person.pk] for part in ("", *API_USER_PARTS)},
+        "api:token-revoke": [token.pk],
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
         "accounts:token-revoke": [token.pk],
@@ -80,7 +83,6 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
         "api:run": [run],
         **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
         "api:endpoint": [endpoint],
-        "api:user": [User.objects.get(username="lead").pk],
         "api:corpus": [prompt.corpus_id],
         "api:prompt": [prompt.pk],
         "api:label": [label],

@@ -17,7 +17,6 @@ from schemathesis import Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
-    negative_data_rejection,
     response_headers_conformance,
     response_schema_conformance,
     status_code_conformance,
@@ -37,7 +36,6 @@ CHECKS = [
     content_type_conformance,
     response_headers_conformance,
     response_schema_conformance,
-    negative_data_rejection,
 ]
 
 
@@ -61,7 +59,7 @@ def existing(world: World) -> dict[str, list[Any]]:
     for name, arguments in world.items():
         if name.startswith("api:"):
             ((template, _names),) = get_resolver().namespace_dict["api"][1].reverse_dict.getlist(name[4:])[0][0]
-            found["/api/v1/" + template.replace("%(", "{").replace(")s", "}")] = arguments
+            found["/api/v1/" + template.replace("%(", "{").replace(")s", "}").replace("{pk}", "{id}")] = arguments
     return found
 
 
@@ -76,6 +74,7 @@ def test_nothing_that_is_sent_gets_an_undeclared_answer(role: str, world: World)
         make_token(User.objects.get(username=role), f"mads_{role}")
         headers = {"Authorization": f"Bearer mads_{role}"}
     there, failures = existing(world), []
+    assert set(there) <= set(description()["paths"])
     for result in schema.get_all_operations():
         operation = result.ok()
         arguments = there.get(operation.path)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from madsafe_web.core.audit import audit
-from madsafe_web.core.models import AuditEvent, Endpoint, IdempotentRequest
+from madsafe_web.core.models import ApiToken, AuditEvent, Endpoint, IdempotentRequest, User
 from tests.api.calls import Program, fields, make_token, problem, rows
-from tests.factories import make_endpoint, make_user
+from tests.factories import Person, make_endpoint, make_user
 
 KEY = "sk-of-tests-only-0123"
 SERVED = {
@@ -99,3 +99,42 @@ def test_a_list_costs_the_same_for_many(
     admin_api.ask(path)
     with django_assert_num_queries(queries):
         assert rows(admin_api.ask(path))
+
+
+def test_an_account_is_made_with_a_password_that_is_told_once(admin_api: Program) -> None:
+    body = {"username": "newcomer", "role": "reviewer"}
+    first, second = (admin_api.send("users/", body, key="a") for _ in range(2))
+    user = User.objects.get(username="newcomer")
+    assert first.status_code == second.status_code == 201
+    assert user.check_password(first.json()["password"]) and user.must_change_password
+    assert second.json() == {"user": first.json()["user"], "password": None}
+
+
+def test_a_name_that_is_taken_is_a_conflict(admin_api: Program) -> None:
+    make_user("newcomer")
+    problem(admin_api.send("users/", {"username": "Newcomer", "role": "lead"}), 409)
+    assert fields(admin_api.send("users/", {"username": "a b", "role": "lead"})) == {"username"}
+
+
+def test_a_person_gets_another_role_and_is_shut_out(admin_api: Program) -> None:
+    user = make_user("somebody")
+    make_token(user, "mads_somebody")
+    assert admin_api.send(f"users/{user.pk}/role/", {"role": "reviewer"}).json()["role"] == "reviewer"
+    assert admin_api.send(f"users/{user.pk}/disable/").json()["is_active"] is False
+    assert admin_api.send(f"users/{user.pk}/enable/").json()["is_active"] is True
+    assert ApiToken.objects.get(user=user).revoked is not None
+    assert admin_api.send(f"users/{user.pk}/password/").json()["password"]
+    assert admin_api.send(f"users/{user.pk}/sign-out/").status_code == 200
+
+
+def test_the_last_admin_stays(admin_api: Program) -> None:
+    for verb, body in (("role", {"role": "lead"}), ("disable", {})):
+        problem(admin_api.send(f"users/{admin_api.user.pk}/{verb}/", body), 409)
+
+
+def test_a_token_revokes_itself_and_no_other(lead_api: Program, lead: Person) -> None:
+    other = make_token(lead_api.user, "mads_other")
+    problem(lead_api.send(f"me/tokens/{other.pk}/revoke/"), 403)
+    problem(lead_api.send(f"me/tokens/{make_token(lead.user, 'mads_lead').pk}/revoke/"), 404)
+    assert lead_api.send(f"me/tokens/{lead_api.token.pk}/revoke/").json()["usable"] is False
+    problem(lead_api.ask("me/"), 401)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from drf_spectacular.renderers import OpenApiJsonRenderer, OpenApiYamlRenderer
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,8 +24,17 @@ class SchemaJson(ApiView):
         return Response(description())
 
 
+class YamlRenderer(OpenApiYamlRenderer):
+    """YAML for the description; what goes wrong is JSON all the same."""
+
+    def render(self, data: Any, media_type: str | None = None, renderer_context: Any = None) -> Any:
+        if renderer_context["response"].exception:
+            return JSONRenderer().render(data)
+        return super().render(data, media_type, renderer_context)  # type: ignore[no-untyped-call]  # theirs
+
+
 class SchemaYaml(ApiView):
-    renderer_classes = (OpenApiYamlRenderer,)
+    renderer_classes = (YamlRenderer,)
 
     @extend_schema(operation_id="schema_yaml_get", responses=OpenApiTypes.OBJECT, tags=["schema"])
     def get(self, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The house: oneself and one's tokens, and for admins the people and the audit record."""
+"""Oneself and one's tokens, and for admins the audit record."""
 
 from __future__ import annotations
 
@@ -86,26 +86,6 @@ class Tokens(ListView):
         """List one's own tokens. New ones are made in the browser, on the page of the profile."""
         rows = scoped(self.user, ApiToken).filter(user=self.user)
         return self.page(rows, lambda found: list(TokenShown(found, many=True).data))
-
-
-class Users(ListView):
-    read_right = "administer"
-    query_form = UserQuery
-
-    @extend_schema(operation_id="users_list", responses=UserShown(many=True))
-    def get(self, request: Request) -> Response:
-        """List the people."""
-        wanted = {"role": self.asked["role"]} if "role" in self.asked else {}
-        return self.page(scoped(self.user, User).filter(**wanted), lambda rows: list(UserShown(rows, many=True).data))
-
-
-class UserOne(ApiView):
-    read_right = "administer"
-
-    @extend_schema(operation_id="users_get", responses=UserShown)
-    def get(self, request: Request, pk: int) -> Response:
-        """Show a person."""
-        return Response(UserShown(self.row(User, pk)).data)
 
 
 class Audit(ListView):

@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from madsafe_web.core.api import describing, endpoints, house, runs
+from madsafe_web.core.api import describing, endpoints, house, people, reference, runs
 
 urlpatterns = [
     path("me/", house.MeView.as_view(), name="me"),
     path("me/tokens/", house.Tokens.as_view(), name="tokens"),
+    path("me/tokens/<int:pk>/revoke/", people.TokenRevoke.as_view(), name="token-revoke"),
     path("stages/", runs.Stages.as_view(), name="stages"),
     path("runs/", runs.Runs.as_view(), name="runs"),
     path("runs/<int:pk>/", runs.RunOne.as_view(), name="run"),
@@ -16,9 +17,15 @@ urlpatterns = [
     path("runs/<int:pk>/cancel/", runs.RunCancel.as_view(), name="run-cancel"),
     path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),
     path("endpoints/<int:pk>/", endpoints.EndpointOne.as_view(), name="endpoint"),
-    path("users/", house.Users.as_view(), name="users"),
-    path("users/<int:pk>/", house.UserOne.as_view(), name="user"),
+    path("users/", people.Users.as_view(), name="users"),
+    path("users/<int:pk>/", people.UserOne.as_view(), name="user"),
+    path("users/<int:pk>/role/", people.UserRole.as_view(), name="user-role"),
+    path("users/<int:pk>/disable/", people.UserDisable.as_view(), name="user-disable"),
+    path("users/<int:pk>/enable/", people.UserEnable.as_view(), name="user-enable"),
+    path("users/<int:pk>/password/", people.UserPassword.as_view(), name="user-password"),
+    path("users/<int:pk>/sign-out/", people.UserSignOut.as_view(), name="user-sign-out"),
     path("audit/", house.Audit.as_view(), name="audit"),
+    path("docs/", reference.reference, name="docs"),
     path("schema/", describing.SchemaJson.as_view(), name="schema"),
     path("schema.yaml", describing.SchemaYaml.as_view(), name="schema-yaml"),
 ]
