@@ -17,7 +17,6 @@ from madsafe_web.core.api.paging import LARGEST_ID, ListQuery
 from madsafe_web.core.api.runs import RunDetail, run_detail
 from madsafe_web.core.api.views import ApiView, ListView, NoBody
 from madsafe_web.core.models import Run
-from madsafe_web.core.runs import service
 from pipeline import launching
 from pipeline.models import LossPoint
 from pipeline.training_pages import training_lines, training_of, with_points
@@ -137,7 +136,7 @@ class TrainingStop(ApiView):
 
     def stop(self, pk: int) -> Response:
         run = self.row(Run, pk, scoped(self.user, Run).filter(stage="train"))
-        done = service.run_cancel(run, self.user)
+        done = launching.training_stop(user=self.user, run=run)
         run.refresh_from_db()
         if not done:
             raise Conflict("The training has already ended.", state=run.state)
