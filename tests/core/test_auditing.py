@@ -61,6 +61,15 @@ def test_what_was_changed_is_shown_with_its_value_before(admin: Person) -> None:
     assert "lead → admin" in admin.get("/audit/").text
 
 
+def test_labels_decided_together_are_shown_one_a_line_and_not_all(admin: Person) -> None:
+    step = {"before": {"target": "", "revision": 0}, "after": {"target": "CIA", "revision": 1}}
+    audit(None, "label.assign", "map v1", labels=[{"label": number, **step} for number in range(7)])
+    (event,) = admin.get("/audit/").context["events"]
+    assert (event.facts[0].name, event.facts[0].was) == ("label 0", "target –, revision 0")
+    assert event.facts[0].value == "target CIA, revision 1"
+    assert [fact.value for fact in event.facts[5:]] == ["+2"]
+
+
 @pytest.mark.parametrize(
     ("query", "verbs"),
     [

@@ -19,6 +19,7 @@ from madsafe_web.core.method import Text
 from madsafe_web.core.models import AuditEvent, User
 
 VERIFIED = "audit.verify"
+MOST_CHANGES = 5  # of one event; the export has them all
 MOST_SHOWN = 400  # characters of one fact
 
 
@@ -112,13 +113,35 @@ def facts(held: dict[str, Any]) -> tuple[Fact, ...]:
         changes = [Fact(name, text(after.get(name)), text(before.get(name))) for name in before | after]
     elif "before" in held or "after" in held:
         changes = [Fact("", text(after), text(before))]
-    return (*changes, *(Fact(name, text(value)) for name, value in others.items()))
+    return (*changes, *(fact for name, value in others.items() for fact in lines(name, value)))
+
+
+def lines(name: str, value: Any) -> list[Fact]:
+    """One fact; a list of changes, such as of labels decided together, as one line each."""
+    changes = isinstance(value, list) and all(
+        isinstance(one, dict) and {"before", "after"} <= set(one) for one in value
+    )
+    if not value or not changes:
+        return [Fact(name, text(value))]
+    shown = [Fact(_subject(one), text(one["after"]), text(one["before"])) for one in value[:MOST_CHANGES]]
+    return [*shown, Fact(name, f"+{len(value) - MOST_CHANGES}")] if len(value) > MOST_CHANGES else shown
+
+
+def _is_change(value: Any) -> bool:
+    return isinstance(value, dict) and {"before", "after"} <= set(value)
+
+
+def _subject(change: dict[str, Any]) -> str:
+    """What was changed: "label 7"."""
+    return " ".join(f"{name} {value}" for name, value in change.items() if name not in ("before", "after"))
 
 
 def text(value: Any) -> str:
-    """A fact as people read it; anything nested as JSON."""
+    """A fact as people read it: a plain table with commas, anything else that is nested as JSON."""
     if value is None or value in ("", [], {}):
         return "–"
+    if isinstance(value, dict) and not any(isinstance(one, dict | list) for one in value.values()):
+        return ", ".join(f"{name} {text(one)}" for name, one in value.items())
     shown = value if isinstance(value, str) else orjson.dumps(value).decode()
     return shown if len(shown) <= MOST_SHOWN else f"{shown[:MOST_SHOWN]}…"
 
