@@ -95,6 +95,7 @@ class UserRole(UserWrite):
     @extend_schema(operation_id="users_role", request=NewRole, responses=UserShown)
     def post(self, request: Request, pk: int) -> Response:
         """Give a person another role, which holds from their next request on."""
+        self.row(User, pk)
         role = self.body(NewRole)["role"]
         return self.once(
             lambda: self.changed(pk, lambda user: services.user_role_set(user=user, role=role, by=self.user))
