@@ -238,6 +238,16 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = env("MADSAFE_TIME_ZONE", "UTC")
 USE_TZ = True
 
+UPLOAD_MAX_BYTES = 2048 * 2**20  # of all files in one request
+FILE_UPLOAD_HANDLERS = [
+    "madsafe_web.core.uploads.CappedUpload",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2_500_000  # bytes of a body without its files
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000  # 500 labels can be decided together
+DATA_UPLOAD_MAX_NUMBER_FILES = 4
+
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # A folder that `manage.py collectstatic` filled: its files carry their hash in the name and are cached for good.

@@ -38,6 +38,7 @@ PAGES = (
     ("run", "lead", "runs:detail"),
     ("training", "lead", "pipeline:training"),
     ("results", "lead", "evaluation:results"),
+    ("users", "admin", "accounts:users"),
 )
 
 

@@ -49,6 +49,7 @@ def test_a_template_compiles(path: Path) -> None:
     engine = Engine(
         dirs=[str(ROOT / "templates")],
         libraries={
+            "admin_list": "django.contrib.admin.templatetags.admin_list",
             "i18n": "django.templatetags.i18n",
             "static": "django.templatetags.static",
             "humanize": "django.contrib.humanize.templatetags.humanize",

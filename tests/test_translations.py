@@ -111,7 +111,7 @@ def test_every_gettext_call_is_given_a_literal(app):
     assert wrong == []
 
 
-SPELLED = {"MadSafe", "CSV", "sha256", "n", "v"}
+SPELLED = {"MadSafe", "CSV", "JSONL", "sha256", "n", "v"}
 SEEN = ("title", "alt", "placeholder", "aria-label")
 
 

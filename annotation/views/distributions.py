@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
 from annotation.pages.distributions import figures
@@ -20,6 +21,6 @@ def distributions(request: HttpRequest) -> HttpResponse:
     for figure in drawn:
         if figure.id == wanted:
             response = HttpResponse(figure.chart.table.to_csv(), content_type="text/csv; charset=utf-8")
-            response["Content-Disposition"] = f'attachment; filename="{figure.id}.csv"'
+            response.headers["Content-Disposition"] = content_disposition_header(True, f"{figure.id}.csv") or ""
             return response
     raise Http404

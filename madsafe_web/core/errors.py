@@ -9,6 +9,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template import loader
+from django.utils import translation
 
 from madsafe_web.core.views import THEMES
 
@@ -21,7 +22,10 @@ def server_error(request: HttpRequest) -> HttpResponse:
     status = 503 if database_is_away(sys.exception()) else 500
     request_id = getattr(request, "id", "")
     logger.error("request %s: %s at %s %s", request_id, status, request.method, request.path)
-    answer = _page(request, request_id, status)  # for programs a problem: core.api.problems
+    # The middleware that chooses the language may not have been reached either.
+    language = getattr(request, "LANGUAGE_CODE", None) or translation.get_language_from_request(request)
+    with translation.override(language):
+        answer = _page(request, request_id, status)  # for programs a problem: core.api.problems
     answer.headers["Cache-Control"] = "no-store"  # the middleware that says so may not have been reached
     if status == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_S)

@@ -13,7 +13,7 @@ from tests.roles import ADDRESSES, statuses
 from tests.world import World
 
 pytestmark = pytest.mark.browser
-FILES = {"pipeline:set-file", "evaluation:results-csv"}
+FILES = {"pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz"}
 NOT_OURS = ("api:", "admin:")  # for programs; drawn by Django
 EXTRA = {"lead": ("/results/?benchmark=new_safety",)}
 FIGURES = ("pipeline:set", "pipeline:training", "annotation:distributions", "evaluation:results")

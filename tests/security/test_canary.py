@@ -42,6 +42,7 @@ for name in ("lead", "admin"):
     User.objects.create_user(name, password="{PASSWORD}", role=name)
 """
 ROWS = 12
+API_PAGES = [f"/api/v1/{name}/" for name in ("me", "runs", "runs/1", "runs/2", "endpoints", "audit", "prompts")]
 PAGES = [name for name, methods in ADDRESSES.items() if "GET" in methods]
 
 
@@ -204,7 +205,7 @@ def visit(made: Installation, browsers: list[Browser]) -> None:
             paths.append(reverse(name))
     paths += [f"/runs/{pk}/" for (pk,) in made.rows("SELECT id FROM core_run")]
     paths += [f"/runs/{pk}/progress/" for (pk,) in made.rows("SELECT id FROM core_run")]
-    paths += ["/endpoints/1/", "/api/v1/runs/", "/api/v1/endpoints/", "/admin/core/endpoint/", "/nosuch/"]
+    paths += [*API_PAGES, "/endpoints/1/", "/api/v1/endpoints/1/", "/admin/core/endpoint/", "/nosuch/"]
     for browser in browsers:
         for path in paths:
             browser.ask(path)
@@ -238,6 +239,7 @@ def test_no_page_and_no_error_page_shows_it(flow: Flow) -> None:
     for browser in flow.browsers:
         assert [path for path, text in browser.answers.items() if occurs(text)] == []
     assert any("Bearer ***" in text for text in flow.browsers[0].answers.values())
+    assert "key_hint" in flow.browsers[0].answers["/api/v1/endpoints/"]  # the API answered, too
     assert len(flow.browsers[0].answers) > 30
 
 

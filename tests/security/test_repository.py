@@ -21,7 +21,7 @@ KNOWN = re.compile(
 ASSIGNED = re.compile(
     r"(?i)[\w-]*(?:key|token|secret|passw(?:or)?d|pwd)[\w-]*[\"']?\s*[:=]\s*[\"']?([A-Za-z0-9+/_=-]{20,})(?![\w(.])"
 )
-PLANTED = re.compile(r"(?i)canary|:hunter2@")  # what other tests plant to look for
+PLANTED = re.compile(r"(?i)canary|:hunter2@|:PASSWORD@")  # what other tests plant to look for, and a place to fill in
 BITS = 3.9  # per character: random base64 of 20 has about 4.2, words and identifiers at most 3.7
 SKIPPED = (".po", ".mo", ".png", ".svg", ".lock", ".min.js", ".min.css", ".sqlite3", ".gz")
 
