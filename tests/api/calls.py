@@ -10,7 +10,7 @@ from typing import Any
 from django.test import Client
 
 from madsafe_web.core.access import RIGHTS
-from madsafe_web.core.models import ApiToken, User
+from madsafe_web.core.models import ApiToken, AuditEvent, User
 
 PROBLEM = "application/problem+json"
 EVERY = tuple(RIGHTS)
@@ -58,3 +58,8 @@ def rows(response: Any) -> list[dict[str, Any]]:
     assert response.status_code == 200, response.content
     found: list[dict[str, Any]] = response.json()["results"]
     return found
+
+
+def verbs() -> list[str]:
+    """What the audit record holds, in order."""
+    return list(AuditEvent.objects.order_by("sequence").values_list("verb", flat=True))

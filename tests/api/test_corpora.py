@@ -9,9 +9,9 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotation.models import RejectedImport
-from madsafe_web.core.models import AuditEvent, Run
+from madsafe_web.core.models import Run
 from pipeline.models import Score
-from tests.api.calls import Program, fields, problem, rows
+from tests.api.calls import Program, fields, problem, rows, verbs
 from tests.factories import make_corpus, make_label, make_map, make_prompt, make_prompts, make_response, make_run
 
 GOOD = {"format": "alpaca", "name": "A corpus"}
@@ -33,7 +33,7 @@ def test_a_file_is_kept_and_its_import_queued(lead_api: Program, tmp_path: Path)
     (file,) = run.params["files"]
     assert (run.state, file["name"], file["role"], file["licence"]) == ("queued", "A corpus", "general", "CC0")
     assert (tmp_path / file["path"]).read_bytes() == b"[]"
-    assert AuditEvent.objects.filter(verb="corpus.import").count() == 1
+    assert verbs() == ["run.create", "corpus.import"]
 
 
 @pytest.mark.parametrize(

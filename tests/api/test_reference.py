@@ -67,7 +67,7 @@ def test_the_page_shows_every_operation(annotator: Person) -> None:
 def test_the_page_marks_the_reference_as_english(annotator: Person, language: str) -> None:
     page = annotator.get(reverse("api:docs"), headers={"accept-language": language}).content.decode()
     assert f'<html lang="{language}"' in page
-    assert '<div class="reference-body" lang="en">' in page
+    assert '<span class="what" lang="en">List the runs</span>' in page
 
 
 def test_the_page_is_made_without_a_query_of_its_own(annotator: Person, django_assert_max_num_queries: object) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from madsafe_web.core.models import AuditEvent, Run
 from pipeline.models import AlignmentSet
-from tests.api.calls import Program, fields, problem, rows
+from tests.api.calls import Program, fields, problem, rows, verbs
 from tests.evaluation.test_results import evaluated
 from tests.factories import make_endpoint
 from tests.pipeline.sets import made_set, training_run
@@ -91,8 +91,7 @@ def test_a_training_is_launched_and_stopped(lead_api: Program, monkeypatch: pyte
     assert (run.stage, run.state, run.params["epochs"]) == ("train", "queued", 2.0)
     assert lead_api.send(f"trainings/{run.pk}/stop/").json()["state"] == "cancelled"
     problem(lead_api.send(f"trainings/{run.pk}/stop/"), 409)
-    verbs = list(AuditEvent.objects.order_by("sequence").values_list("verb", flat=True))
-    assert verbs == ["run.create", "training.launch", "run.cancel", "training.stop"]
+    assert verbs() == ["run.create", "training.launch", "run.cancel", "training.stop"]
 
 
 def test_results_come_with_bounds_and_without_a_score_while_verdicts_are_open(lead_api: Program) -> None:

@@ -16,10 +16,10 @@ pytestmark = pytest.mark.slow
 ROLES = ("annotator", "reviewer", "lead", "admin")
 SIGN_IN = """
 import sys
-from django.contrib.auth import authenticate
+from django.contrib.auth.backends import ModelBackend
 for line in sys.argv[1:]:
     role, name, password = line.split(" ")
-    user = authenticate(username=name, password=password)
+    user = ModelBackend().authenticate(None, username=name, password=password)
     print(user.role == role if user else None)
 """
 
