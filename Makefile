@@ -7,6 +7,7 @@ BENCHMARKS ?= start
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MANAGE := $(BIN)/python manage.py
+.DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test quick lint messages bench pictures
 

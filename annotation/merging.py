@@ -71,6 +71,8 @@ def publish(job: Job) -> None:
     total, decided = entries.count(), entries.exclude(decided_by=DecidedBy.NOBODY).count()
     job.total(total)
     with job.commit(kept=decided, rejected=total - decided):
+        # The run before the head of the audit record, as pause and cancel lock them: two in another order would hang.
+        Run.objects.select_for_update().get(pk=job.run.pk)
         if merge_map.state == MergeMap.State.DRAFT:
             merge_map = map_publish(merge_map, job.run.actor)
         job.output(map=merge_map.version, sha256=merge_map.sha256)

@@ -59,8 +59,8 @@ def freeze(job: Job) -> None:
         AlignmentSet.objects.filter(pk=made.pk, state=AlignmentSet.State.DRAFT).update(
             state=AlignmentSet.State.FROZEN, sha256=digest, file=f"sets/{path.name}", frozen=timezone.now()
         )
-        audit(job.run.actor, "set.freeze", f"set {made.pk}", rows=count, sha256=digest)
         job.output(set=made.pk, sha256=digest, rows=count)
+        audit(job.run.actor, "set.freeze", f"set {made.pk}", rows=count, sha256=digest)
     job.log(f"Frozen with {count} samples; {dropped} were left out: overlap with a benchmark, or an empty text.")
 
 
@@ -105,8 +105,8 @@ def export(job: Job) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     count, digest = write_jsonl(path, alpaca_rows(made, barred))
     with job.commit(kept=count, rejected=len(barred), duplicate=total - count - len(barred)):
-        audit(job.run.actor, "set.export", f"set {made.pk}", rows=count, left_out=len(barred))
         job.output(set=made.pk, file=f"export/{path.name}", rows=count, sha256=digest)
+        audit(job.run.actor, "set.export", f"set {made.pk}", rows=count, left_out=len(barred))
 
 
 def alpaca_rows(made: AlignmentSet, barred: set[int]) -> Iterator[dict[str, str]]:

@@ -33,7 +33,9 @@ DATABASE_S, BROKER_S, DISK_S = 2.0, 1.0, 2.0  # how long each part may take to a
 PROBE = b"\0" * 65536
 OK, AWAY, FULL, UNKNOWN = "ok", "away", "full", "unknown"
 Handler = Callable[[HttpRequest], HttpResponse]
-_asking: dict[str, threading.Thread] = {}  # what was asked and has not answered yet; asked once at a time
+# What was asked last of each part, with what it said: one that has not answered yet is not asked a second time.
+_asking: dict[str, tuple[threading.Thread, list[str]]] = {}
+_guard = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +72,14 @@ def look() -> Health:
 
 
 def bounded(name: str, seconds: float, ask: Callable[[], str], failed: str) -> str:
-    """What `ask` says; `failed` where it raises, takes longer, or still hangs since the last time."""
-    before = _asking.get(name)
-    if before is not None and before.is_alive():
-        return failed
-    said: list[str] = []
-    _asking[name] = thread = threading.Thread(target=_ask, args=(name, ask, said), name=f"health-{name}", daemon=True)
-    thread.start()
+    """What `ask` says; `failed` where it raises or takes longer. Who comes meanwhile shares the answer."""
+    with _guard:
+        thread, said = _asking.get(name, (None, []))
+        if thread is None or not thread.is_alive():
+            said = []
+            thread = threading.Thread(target=_ask, args=(name, ask, said), name=f"health-{name}", daemon=True)
+            _asking[name] = thread, said
+            thread.start()
     thread.join(seconds)
     return said[0] if said else failed
 

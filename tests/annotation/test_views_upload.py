@@ -107,6 +107,14 @@ def test_a_file_of_somebody_who_imports_nothing_is_not_even_counted(
         assert person.post(path, {"file": SimpleUploadedFile("rows.json", b"0123456789")}).status_code != 400
 
 
+def test_a_file_sent_to_the_page_about_the_api_is_not_counted_before_the_sign_in(settings: Any, db: None) -> None:
+    settings.UPLOAD_MAX_BYTES = 5
+    stranger = Client(enforce_csrf_checks=True)
+    stranger.cookies["csrftoken"] = "a" * 32
+    file = SimpleUploadedFile("rows.json", b"0123456789")
+    assert stranger.post("/api/v1/docs/", {"csrfmiddlewaretoken": "b" * 32, "file": file}).status_code == 403
+
+
 def test_many_files_in_one_request_are_refused(lead: Person, var: Path) -> None:
     files = {f"file{number}": SimpleUploadedFile("rows.json", b"[]") for number in range(5)}
     assert lead.post("/corpora/", files).status_code == 400

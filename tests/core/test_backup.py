@@ -114,7 +114,6 @@ def var(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(name, encoding="utf-8")
     (tmp_path / "sets" / "link").symlink_to(tmp_path / "secret_key")
-    (tmp_path / "linked").symlink_to(tmp_path / "broker")
     return tmp_path
 
 
@@ -124,6 +123,12 @@ WEIGHTS = ["models/tiny/model.safetensors", "training/run-1/output/model.safeten
 
 def test_keys_databases_messages_and_unfinished_files_stay_out(var: Path) -> None:
     assert sorted(map(str, files.walk(var, without_models=False))) == sorted([*KEPT, *WEIGHTS])
+
+
+def test_a_folder_that_is_a_link_is_named_and_not_left_out_in_silence(var: Path) -> None:
+    (var / "linked").symlink_to(var / "sets")
+    with pytest.raises(BackupError, match="linked is a link"):
+        list(files.walk(var, without_models=False))
 
 
 def test_models_and_training_outputs_can_be_left_out(var: Path) -> None:

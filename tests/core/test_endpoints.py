@@ -222,3 +222,17 @@ def test_rotation_without_an_encryption_key_says_what_to_do(boss: User, settings
         rotated()
     with pytest.raises(crypto.SecretError, match="make setup"):
         saved(boss, name="other")
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e20, 10**30, -0.0, "\0", "\ud800"])
+def test_options_that_a_database_would_change_are_refused(value: object) -> None:
+    with pytest.raises(ConfigError, match="options"):
+        endpoint_declare("odd", {"backend": "rules", "options": {"a": [value]}})
+
+
+def test_a_declared_endpoint_stands_in_the_audit_record_once_it_differs() -> None:
+    for model in ("m", "m", "n"):
+        endpoint_declare("far", {"backend": "transformers", "model": model})
+    made, changed = AuditEvent.objects.filter(subject="far").order_by("sequence")
+    assert (made.verb, changed.verb) == ("endpoint.create", "endpoint.change")
+    assert (changed.facts["before"]["model"], changed.facts["after"]["model"]) == ("m", "n")

@@ -103,8 +103,26 @@ def test_a_part_that_hangs_is_not_waited_for_nor_asked_again() -> None:
     assert time.monotonic() - began < 5
     assert asked == [1]
     release.set()
-    health._asking["part"].join(5)
+    health._asking["part"][0].join(5)
     assert health.bounded("part", 5, lambda: "ok", "away") == "ok"
+
+
+def test_who_asks_while_a_part_is_being_asked_gets_its_answer() -> None:
+    asked, answers = threading.Event(), []
+
+    def slow() -> str:
+        asked.wait(20)
+        return "ok"
+
+    both = [
+        threading.Thread(target=lambda: answers.append(health.bounded("slow part", 20, slow, "away"))) for _ in "12"
+    ]
+    for thread in both:
+        thread.start()
+    asked.set()
+    for thread in both:
+        thread.join(20)
+    assert answers == ["ok", "ok"]
 
 
 @pytest.mark.django_db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import orjson
@@ -62,7 +62,7 @@ def midnight(day: date | None, days: int = 0) -> datetime | None:
     if day is None:
         return None
     try:
-        return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min))
+        return timezone.make_aware(datetime.combine(day + timedelta(days=days), time.min)).astimezone(UTC)
     except OverflowError:
         return None
 

@@ -20,10 +20,18 @@ TRAINING, OUTPUT = "training", "output"
 
 
 def walk(var: Path, *, without_models: bool) -> Iterator[Path]:
-    """The files to keep, relative to the var folder, in a fixed order; links are not followed."""
+    """The files to keep, relative to the var folder, in a fixed order.
+
+    Raises BackupError for a folder that is a link: what lies behind it would be missing without anybody knowing.
+    """
     for folder, names, files in os.walk(var):
         here = Path(folder).relative_to(var)
         names[:] = sorted(name for name in names if not _left_out(here / name, without_models))
+        for name in names:
+            if (var / here / name).is_symlink():
+                raise BackupError(
+                    f"{here / name} is a link. Mount or bind the folder there instead, then back up again."
+                )
         if here.parts:
             yield from (here / name for name in sorted(files) if _is_kept(var / here / name))
 

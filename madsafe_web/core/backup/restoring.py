@@ -123,8 +123,9 @@ def _bring_back(file: BinaryIO, manifest: Manifest, wanted: set[str], models: di
                     table = name.partition("/")[0]
                     counts[table] += _load(table, manifest, models, content.read())
                 elif kind == "files" and name in wanted:
-                    written.append(files.target(var, name))
-                    files.write(written[-1], content)
+                    path = files.target(var, name)
+                    files.write(path, content)
+                    written.append(path)
             _settle(manifest, counts, models)
             if stood:
                 audit_triggers.install(connection)

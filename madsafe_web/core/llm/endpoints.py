@@ -12,13 +12,16 @@ from typing import Any
 import orjson
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import transaction
 
 from madsafe_web.core import crypto
+from madsafe_web.core.audit import audit
 from madsafe_web.core.llm.base import Backend, Call
-from madsafe_web.core.models import Endpoint
+from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
+FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
 BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible")
 LONGEST_KEY = 500
 KEY_RULE = "letters, digits and signs without spaces, at most 500."
@@ -49,7 +52,13 @@ def endpoint_get(name: str) -> Endpoint:
         raise StageError(f"There is no endpoint '{name}'. Known: {known}. Declare it under `endpoints:`.") from None
 
 
-def endpoint_declare(name: str, values: dict[str, Any]) -> Endpoint:
+def facts(endpoint: Endpoint) -> dict[str, Any]:
+    """What the audit record keeps of an endpoint: everything but the key."""
+    return {name: getattr(endpoint, name) for name in FIELDS}
+
+
+@transaction.atomic
+def endpoint_declare(name: str, values: dict[str, Any], user: User | None = None) -> Endpoint:
     """Make or change an endpoint from a configuration. Raises ConfigError naming the field."""
     allowed = {"backend", "base_url", "model", "key_env", "concurrency", "options"}
     if unknown := set(values) - allowed:
@@ -57,6 +66,7 @@ def endpoint_declare(name: str, values: dict[str, Any]) -> Endpoint:
     if values.get("backend") not in BACKENDS:
         raise ConfigError(f"Endpoint '{name}': backend must be one of {', '.join(BACKENDS)}.")
     endpoint = Endpoint.objects.filter(name=name).first() or Endpoint(name=name)
+    before = facts(endpoint) if endpoint.pk else None
     moved = endpoint.secret and values.get("base_url", endpoint.base_url) != endpoint.base_url
     if moved:
         raise ConfigError(
@@ -70,6 +80,11 @@ def endpoint_declare(name: str, values: dict[str, Any]) -> Endpoint:
         faults = [f"{field}: {' '.join(messages)}" for field, messages in error.message_dict.items()]
         raise ConfigError(f"Endpoint '{name}', {'; '.join(faults)}") from error
     endpoint.save()
+    after = facts(endpoint)
+    if before is None:
+        audit(user, "endpoint.create", name, after=after)
+    elif before != after:
+        audit(user, "endpoint.change", name, before=before, after=after)
     return endpoint
 
 

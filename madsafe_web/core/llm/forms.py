@@ -8,8 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from madsafe_web.core.llm.endpoints import LONGEST_KEY
-from madsafe_web.core.llm.services import FIELDS
+from madsafe_web.core.llm.endpoints import FIELDS, LONGEST_KEY
 from madsafe_web.core.models import Endpoint
 
 BACKEND_CHOICES = [

@@ -12,10 +12,9 @@ from django.views.decorators.debug import sensitive_variables
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
-from madsafe_web.core.llm.endpoints import BACKENDS, RULES, usable_key
+from madsafe_web.core.llm.endpoints import BACKENDS, FIELDS, RULES, facts, usable_key
 from madsafe_web.core.models import Endpoint, User
 
-FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
 SHORTEST_WITH_HINT = 12  # of a shorter key the last four characters would tell too much
 
 
@@ -75,11 +74,6 @@ def secrets_rotate(*, user: User | None) -> int:
     Endpoint.objects.bulk_update(rows, ["secret"], batch_size=500)
     audit(user, "key.rotate", "endpoints", keys=len(rows))
     return len(rows)
-
-
-def facts(endpoint: Endpoint) -> dict[str, Any]:
-    """What the audit record keeps of an endpoint: everything but the key."""
-    return {name: getattr(endpoint, name) for name in FIELDS}
 
 
 def server(base_url: str) -> str:

@@ -80,7 +80,7 @@ def prepare(chain: Chain, user: User | None = None) -> list[Run]:
     Raises ConfigError.
     """
     for name, values in chain.endpoints.items():
-        endpoint_declare(name, values)
+        endpoint_declare(name, values, user)
     runs = list(Run.objects.filter(chain=chain.identity).order_by("step"))
     for number, step in enumerate(chain.steps, 1):
         stage(step.stage)

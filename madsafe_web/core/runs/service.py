@@ -86,11 +86,13 @@ def _plan(run: Run) -> None:
         Run.objects.filter(pk=run.pk).update(total=sum(len(chunk.subjects) for chunk in chunks))
 
 
+@transaction.atomic
 def run_pause(run: Run, user: User | None = None) -> bool:
     """Ask for a pause; workers stop at the next group of rows. False when the run is not in work."""
     return _ask(run, S.PAUSING, S.PAUSED, user, "pause")
 
 
+@transaction.atomic
 def run_cancel(run: Run, user: User | None = None) -> bool:
     """Cancel for good: what is written stays, nothing more is done. False when the run has already ended."""
     waiting = (S.DRAFT, S.PAUSED, S.FAILED, S.LOST, S.NEEDS_PEOPLE, S.OVER_BUDGET)
@@ -103,9 +105,9 @@ def run_cancel(run: Run, user: User | None = None) -> bool:
 def _ask(run: Run, asked: S, settled: S, user: User | None, verb: str) -> bool:
     if not Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(state=asked):
         return False
-    audit(user, f"run.{verb}", str(run))
     log(run, f"{actor_name(user)} asked to {verb}.")
     settle(run)
+    audit(user, f"run.{verb}", str(run))
     return True
 
 
