@@ -14,14 +14,15 @@ from tests.world import World
 
 pytestmark = pytest.mark.browser
 FILES = {"pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz"}
-NOT_OURS = ("api:", "admin:")  # for programs; drawn by Django
+API = "api:"
+TABLES = "/admin/"  # rows as they stand, in the words of the code
 EXTRA = {"lead": ("/results/?benchmark=new_safety",)}
 FIGURES = ("pipeline:set", "pipeline:training", "annotation:distributions", "evaluation:results")
 
 
 def pages(world: World, role: str) -> list[str]:
     """The paths of all pages that the role may read; of an admin, those that a lead may not."""
-    names = [name for name in ADDRESSES if name not in FILES and (name == "api:docs" or not name.startswith(NOT_OURS))]
+    names = [name for name in ADDRESSES if name not in FILES and (name == "api:docs" or not name.startswith(API))]
     opened = [name for name in names if statuses(name, "GET")[role] == 200]
     if role == "admin":
         opened = [name for name in opened if statuses(name, "GET")["lead"] != 200]
@@ -42,7 +43,7 @@ def test_every_page_is_whole_accessible_and_translated(
             window.go(path)
             window.drawn()
             wrong = list(problems(window.page, axe, theme))
-            if known:
+            if known and not path.startswith(TABLES):
                 wrong += untranslated(window.page.evaluate(TEXTS), known)
             found += [f"{role} {path}: {one}" for one in wrong]
             visited += 1
