@@ -45,7 +45,7 @@ class NewToken:
 
 def token_digest(secret: str) -> str:
     """What is kept of a token: SHA-256 is enough where the secret has 256 random bits."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    return hashlib.sha256(secret.encode("utf-8", errors="replace")).hexdigest()
 
 
 def rights_held(user: User) -> list[str]:

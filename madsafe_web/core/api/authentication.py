@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import timedelta
 
 from django.db.models import Q
@@ -11,6 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from madsafe_web.core.accounts.tokens import token_digest
 from madsafe_web.core.models import ApiToken, User
 
 SCHEME = "Bearer"
@@ -44,8 +44,7 @@ def token_of(key: str) -> ApiToken | None:
         return None
     living = Q(expires=None) | Q(expires__gt=timezone.now())
     tokens = ApiToken.objects.filter(living, revoked=None, user__is_active=True)
-    digest = hashlib.sha256(key.encode("utf-8", errors="replace")).hexdigest()
-    return tokens.select_related("user").filter(digest=digest).first()
+    return tokens.select_related("user").filter(digest=token_digest(key)).first()
 
 
 def note_use(token: ApiToken) -> None:
