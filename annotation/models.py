@@ -24,10 +24,32 @@ class Corpus(models.Model):
     exportable = models.BooleanField(default=True)
     file_name = models.CharField(max_length=200, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    mapping = models.JSONField(default=dict)  # how the columns of a file of no known format were read
+    withdrawn = models.DateTimeField(null=True)  # since when its texts are blanked
     created = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.name
+
+
+class ColumnMapping(models.Model):
+    """How a team read the columns of a file, offered again for the next file with the same columns."""
+
+    columns_key = models.CharField(max_length=64, unique=True)  # sha256 of the sorted column names
+    mapping = models.JSONField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    updated = models.DateTimeField(auto_now=True)
+
+
+class Upload(models.Model):
+    """A file on its way from a browser, piece by piece; its bytes so far lie in a file of the token's name."""
+
+    token = models.CharField(max_length=32, unique=True)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
+    name = models.CharField(max_length=120)
+    size = models.BigIntegerField()  # bytes of the whole file, as the browser declared
+    path = models.CharField(max_length=300, blank=True)  # where the whole file is kept, once it is whole
+    created = models.DateTimeField(auto_now_add=True)
 
 
 class Prompt(models.Model):
@@ -38,6 +60,7 @@ class Prompt(models.Model):
         DUPLICATE = "duplicate", _("Duplicate")
         OVERLAP = "overlap", _("Overlaps a benchmark")
         REJECTED = "rejected", _("Rejected by balancing")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
 
     class Origin(models.TextChoices):
         IMPORTED = "imported", _("Imported")
@@ -46,6 +69,7 @@ class Prompt(models.Model):
     corpus = models.ForeignKey(Corpus, on_delete=models.PROTECT, related_name="prompts")
     key = models.BinaryField(max_length=16)  # see annotation.text.prompt_key
     text = models.TextField()
+    folded = models.TextField(default="")  # annotation.text.folded: for search only, never shown
     language = models.CharField(max_length=8)
     source_id = models.CharField(max_length=64, blank=True)
     scenario = models.CharField(max_length=80, blank=True)
@@ -96,12 +120,14 @@ class RejectedImport(models.Model):
 
     run = models.ForeignKey("core.Run", on_delete=models.CASCADE, related_name="+")
     corpus = models.ForeignKey(Corpus, on_delete=models.CASCADE, related_name="rejects")
+    file = models.CharField(max_length=200, blank=True)  # the member of an archive or folder, else the file
     row = models.PositiveIntegerField()
     field = models.CharField(max_length=60, blank=True)
     reason = models.CharField(max_length=300)
+    raw = models.TextField(blank=True, default="")  # the row as JSON, to be corrected; "" where it was too large
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["run", "corpus", "row"], name="reject_once_per_row")]
+        constraints = [models.UniqueConstraint(fields=["run", "corpus", "file", "row"], name="reject_once_per_row")]
 
 
 class IntentLabel(models.Model):
@@ -305,3 +331,9 @@ class Judgement(models.Model):
                 fields=["seat"], condition=models.Q(withdrawn=False), name="judgement_one_standing_per_seat"
             )
         ]
+
+
+class DataVersion(models.Model):
+    """One row that counts changes and removals of stored prompts, which no newest id can tell."""
+
+    changes = models.PositiveBigIntegerField(default=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db.models import Q, QuerySet
 
-from annotation.models import Judgement, ReviewItem, Seat
+from annotation.models import Judgement, ReviewItem, Seat, Upload
 from madsafe_web.core.access import scope
 from madsafe_web.core.models import User
 
@@ -19,3 +19,9 @@ def seats(user: User, rows: QuerySet[Seat]) -> QuerySet[Seat]:
 def judgements(user: User, rows: QuerySet[Judgement]) -> QuerySet[Judgement]:
     """A person's own answers, and everybody's once the item is resolved."""
     return rows.filter(Q(person=user) | Q(seat__item__state=ReviewItem.State.RESOLVED))
+
+
+@scope(Upload)
+def uploads(user: User, rows: QuerySet[Upload]) -> QuerySet[Upload]:
+    """A person's own files on their way."""
+    return rows.filter(user=user)

@@ -49,20 +49,30 @@ class ImportedRow:
 
 @dataclass(frozen=True, slots=True)
 class RejectedRow:
-    """A row that is not imported. `reason` completes "the row ..." or "the field ..."."""
+    """A row that is not imported. `reason` completes "the row ..." or "the field ...".
+
+    `number` counts in `file`, the member of an archive or folder ("" where there is one file only). `raw` is the row as
+    JSON, "" where it cannot be had or is too large to keep.
+    """
 
     number: int
     field: str
     reason: str
+    file: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """Files that go with the one imported, and the split ("train", "test") that every row is to remember."""
+    """Files that go with the one imported, and the split ("train", "test") that every row is to remember.
+
+    `mapping` says which columns hold what, for formats that do not know it themselves (annotation.mappings).
+    """
 
     answers: Path | None = None
     dev: Path | None = None
     split: str = ""
+    mapping: Mapping[str, Any] = field(default_factory=dict)
 
 
 Rows = Iterator[tuple[int, ImportedRow | RejectedRow]]
