@@ -10,7 +10,10 @@ from madsafe_web.core.runs.stage import WholeStage
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """`path` is relative to the project folder. Empty fields take what the format says."""
+    """`path` is relative to the project folder. Empty fields take what the format says.
+
+    `into` is the id of a corpus that there is already: rows of it that were corrected come in as another file.
+    """
 
     path: str
     format: str
@@ -20,6 +23,7 @@ class File:
     split: str = ""
     licence: str = ""
     exportable: bool | None = None
+    into: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
