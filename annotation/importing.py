@@ -50,7 +50,7 @@ def import_file(job: Job) -> None:
     declared: File = job.params.files[int(job.chunk.subjects[0])]
     importer = find_importer(declared.format)
     path = _existing(declared.path)
-    options = ImportOptions(answers=_existing(declared.answers) if declared.answers else None, split=declared.split)
+    options = options_of(declared)
     try:
         if not job.cursor:
             _begin(job, path, importer, declared, sum(1 for _ in importer.read(path, options)))
@@ -60,6 +60,16 @@ def import_file(job: Job) -> None:
         _store(job, corpus, importer.read(path, options))
     except BadFile as error:
         raise StageError(f"{str(error).rstrip('.')}. Nothing of this file was imported.") from error
+
+
+def options_of(declared: File) -> ImportOptions:
+    """What an importer is told besides the path. Raises StageError for a file that is not there."""
+    return ImportOptions(
+        answers=_existing(declared.answers) if declared.answers else None,
+        dev=_existing(declared.dev) if declared.dev else None,
+        split=declared.split,
+        mapping=declared.mapping,
+    )
 
 
 def find_importer(name: str) -> Importer:
@@ -89,6 +99,7 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) 
         "exportable": "NC" not in licence.upper() if declared.exportable is None else declared.exportable,
         "file_name": path.name,
         "sha256": sha256_file(path),
+        "mapping": declared.mapping,
     }
     sha256, name = values["sha256"], declared.name or path.name
     corpus = _corpus(declared, name, sha256)
