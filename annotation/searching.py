@@ -65,7 +65,7 @@ def remember(prompts: Iterable[tuple[int, str]]) -> None:
     """Put new prompts, (id, folded text), into the index. Call inside the transaction that stores them."""
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:
-            cursor.executemany(INSERT, ((pk, grams(text)) for pk, text in prompts))
+            cursor.executemany(INSERT, [(pk, grams(text)) for pk, text in prompts])
 
 
 def forget(prompt_ids: Sequence[int]) -> None:
