@@ -90,7 +90,7 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) 
         "file_name": path.name,
         "sha256": sha256_file(path),
     }
-    sha256, name = values["sha256"], declared.name or path.name
+    sha256, name = str(values["sha256"]), declared.name or path.name
     corpus = _corpus(declared, name, sha256)
     with job.commit() as progress:
         corpus = corpus or Corpus.objects.create(name=name, **values)

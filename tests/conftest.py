@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotation import label_use, spread
+from annotation import corpus_facts, label_use, spread
 from madsafe_web.core.models import User
 from tests.factories import Person, make_user, sign_in
 
@@ -14,6 +14,7 @@ def nothing_kept() -> None:
     """Rows of a test come again under the ids of those before it, where an installation only adds."""
     label_use.forget()
     spread.forget()
+    corpus_facts.forget()
 
 
 @pytest.fixture
