@@ -107,13 +107,14 @@ def import_run(*, declared: dict[str, Any], user: User | None) -> Run:
 
 def _goes_on(run: Run, declared: dict[str, Any]) -> bool:
     """Whether the file is still the one that the run began to import."""
-    corpus = Corpus.objects.filter(pk=_cursor(run).get("corpus")).first()
+    corpus = Corpus.objects.filter(pk=_cursor(run).get("corpus", 0)).first()
     path = Path(settings.BASE_DIR, declared["path"])
     return corpus is None or not path.is_file() or corpus.sha256 == sha256_file(path)
 
 
 def _cursor(run: Run) -> dict[str, Any]:
-    return run.chunks.values_list("cursor", flat=True).first() or {}
+    cursor: dict[str, Any] = run.chunks.values_list("cursor", flat=True).first() or {}
+    return cursor
 
 
 def summary(run: Run) -> dict[str, Any]:

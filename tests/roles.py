@@ -98,6 +98,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # the form names no file
     "annotation:corpora": {"GET": READ, "POST": only(422, "lead")},
     "annotation:corpus": {"GET": READ},
+    # an empty licence, not for export
+    "annotation:corpus-use": {"POST": only(302, "lead")},
+    # the form has no file
+    "annotation:corpus-corrected": {"POST": only(422, "lead")},
+    "annotation:corpus-rejects": {"POST": only(200, "lead")},
     "annotation:prompts": {"GET": READ},
     "annotation:prompt": {"GET": READ},
     "annotation:distributions": {"GET": READ},
