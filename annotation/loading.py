@@ -107,7 +107,7 @@ def import_run(*, declared: dict[str, Any], user: User | None) -> Run:
 
 def _goes_on(run: Run, declared: dict[str, Any]) -> bool:
     """Whether the file is still the one that the run began to import."""
-    corpus = Corpus.objects.filter(pk=_cursor(run).get("corpus")).first()
+    corpus = Corpus.objects.filter(pk=_cursor(run).get("corpus") or 0).first()
     path = Path(settings.BASE_DIR, declared["path"])
     return corpus is None or not path.is_file() or corpus.sha256 == sha256_file(path)
 
