@@ -55,7 +55,7 @@ def import_file(job: Job) -> None:
         if not job.cursor:
             _begin(job, path, importer, declared, sum(1 for _ in importer.read(path, options)))
         corpus = Corpus.objects.get(pk=job.cursor["corpus"])
-        if corpus.sha256 != sha256_file(path):
+        if job.cursor.get("sha256", corpus.sha256) != sha256_file(path):
             raise StageError(f"{path.name} changed since its import began. Restore it, or import it as a new run.")
         _store(job, corpus, importer.read(path, options))
     except BadFile as error:
@@ -101,14 +101,30 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) 
         "sha256": sha256_file(path),
         "mapping": declared.mapping,
     }
-    name = declared.name or path.name
-    corpus = Corpus.objects.filter(name=name).first()
-    if corpus and corpus.sha256 != values["sha256"]:
-        raise StageError(f"There is already a corpus '{name}' from another file. Give this one another name.")
+    sha256, name = values["sha256"], declared.name or path.name
+    corpus = _corpus(declared, name, sha256)
     with job.commit() as progress:
         corpus = corpus or Corpus.objects.create(name=name, **values)
         Run.objects.filter(pk=job.run.pk).update(total=Coalesce(F("total"), 0) + rows)
-        progress.cursor = {"corpus": corpus.pk, "rows": rows, "done": 0}
+        progress.cursor = {"corpus": corpus.pk, "sha256": sha256, "rows": rows, "done": 0}
+
+
+def _corpus(declared: File, name: str, sha256: str) -> Corpus | None:
+    """The corpus that a file goes into: the one it names, or the one made of the same file; None for a new one.
+
+    Raises StageError for a withdrawn corpus, for its file, and for another file under the name of a corpus.
+    """
+    found = Corpus.objects.filter(pk=declared.into) if declared.into else Corpus.objects.filter(name=name)
+    corpus = found.first()
+    if declared.into and not corpus:
+        raise StageError(f"There is no corpus {declared.into} to bring corrected rows into. Import it as a new corpus.")
+    gone = corpus if corpus and corpus.withdrawn else None
+    gone = gone or Corpus.objects.filter(sha256=sha256, withdrawn__isnull=False).first()
+    if gone:
+        raise StageError(f"The corpus '{gone.name}' was withdrawn, so nothing of its file is imported again.")
+    if corpus and not declared.into and corpus.sha256 != sha256:
+        raise StageError(f"There is already a corpus '{name}' from another file. Give this one another name.")
+    return corpus
 
 
 def _store(job: Job, corpus: Corpus, rows: Rows) -> None:

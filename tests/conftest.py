@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from annotation import label_use, spread
+from annotation.catalogue import held
 from madsafe_web.core.models import User
 from tests.factories import Person, make_user, sign_in
 
@@ -14,6 +15,7 @@ def nothing_kept() -> None:
     """Rows of a test come again under the ids of those before it, where an installation only adds."""
     label_use.forget()
     spread.forget()
+    held.forget()
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from madsafe_web.core.runs.stage import WholeStage
 class File:
     """`path` is relative to the project folder. Empty fields take what the format says.
 
+    `into` is the id of a corpus that there is already: rows of it that were corrected come in as another file.
     `dev` is a file of examples that goes with a benchmark, `mapping` says which columns hold what where the format does
     not know it. Raises ConfigError for a mapping that cannot be used.
     """
@@ -26,6 +27,7 @@ class File:
     split: str = ""
     licence: str = ""
     exportable: bool | None = None
+    into: int | None = None
     mapping: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from annotation import importing
 from annotation.models import Corpus, Prompt, RejectedImport, Response
@@ -89,6 +90,32 @@ def test_another_file_under_the_name_of_a_corpus_is_refused(tmp_path: Path) -> N
     run_import(pairs(tmp_path / "a.jsonl", [row("一")]))
     run = run_import(pairs(tmp_path / "a.jsonl", [row("二")]))
     assert "already a corpus 'a' from another file" in run.error
+
+
+def test_corrected_rows_go_into_the_corpus_that_they_were_rejected_from(tmp_path: Path) -> None:
+    run_import(pairs(tmp_path / "a.jsonl", [row("一"), row(3)]))
+    corpus = Corpus.objects.get()
+    about = {"_file": "a.jsonl", "_row": 2, "_field": "prompt", "_reason": "is a number, expected a text"}
+    corrected = pairs(tmp_path / "corrected.jsonl", [{**row("三"), **about}])
+    run = run_import({**corrected, "into": corpus.pk})
+    assert service.counts(run) == {"read": 1, "kept": 1, "duplicate": 0, "rejected": 0, "failed": 0}
+    assert set(Prompt.objects.values_list("corpus", "text")) == {(corpus.pk, "一"), (corpus.pk, "三")}
+    assert Corpus.objects.get().sha256 == corpus.sha256
+
+
+def test_corrected_rows_of_no_corpus_are_refused(tmp_path: Path) -> None:
+    run = run_import({**pairs(tmp_path / "a.jsonl", [row("一")]), "into": 7})
+    assert "There is no corpus 7" in run.error and not Corpus.objects.exists()
+
+
+def test_neither_a_withdrawn_corpus_nor_its_file_takes_rows_again(tmp_path: Path) -> None:
+    file = pairs(tmp_path / "a.jsonl", [row("一")])
+    run_import(file)
+    Corpus.objects.update(withdrawn=timezone.now())
+    other = pairs(tmp_path / "b.jsonl", [row("二")])
+    for again in (file, {**file, "name": "another name"}, {**other, "into": Corpus.objects.get().pk}):
+        assert "The corpus 'a' was withdrawn" in run_import(again).error
+    assert Prompt.objects.count() == 1
 
 
 def test_an_import_stopped_in_the_middle_goes_on_and_counts_the_same(
