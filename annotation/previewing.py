@@ -149,7 +149,11 @@ def mapping_of(upload: Upload, form: PreviewForm) -> dict[str, Any]:
             by_use.setdefault(use, []).append(column)
     singles = {use: columns[0] for use, columns in by_use.items() if use not in (*KINDS, "options")}
     responses = [{"path": path, "kind": kind} for kind in KINDS for path in by_use.get(kind, [])]
-    several = {"responses": responses, "options": by_use.get("options", []), "keep": bool(form.cleaned_data.get("keep"))}
+    several = {
+        "responses": responses,
+        "options": by_use.get("options", []),
+        "keep": bool(form.cleaned_data.get("keep")),
+    }
     return {**layout, **singles, **{name: value for name, value in several.items() if value}}
 
 
@@ -174,9 +178,11 @@ def preview_import(
     """Keep the file and start its import; `extra` are the answers and the examples. Raises OSError, ConfigError."""
     if mapping:
         mapping_save(columns=_names(upload), mapping=mapping, user=user)
-    declared = {name: values[name] for name in ("format", "name", "role", "licence", "split")}
+    declared: dict[str, Any] = {name: values[name] for name in ("format", "name", "role", "licence", "split")}
     files = {name: upload_kept(upload=one) for name, one in extra.items()}
-    return import_start(user=user, declared={**declared, **files, "path": upload_kept(upload=upload), "mapping": mapping})
+    return import_start(
+        user=user, declared={**declared, **files, "path": upload_kept(upload=upload), "mapping": mapping}
+    )
 
 
 def own(rows: QuerySet[Upload], token: str) -> Upload | None:

@@ -49,7 +49,8 @@ class RowShown:
 def uploads_shown(rows: QuerySet[Upload]) -> list[UploadShown]:
     """The newest files on their way."""
     return [
-        UploadShown(row.token, row.name, row.size, held(row), bool(row.path)) for row in rows.order_by("-pk")[:MOST_OPEN]
+        UploadShown(row.token, row.name, row.size, held(row), bool(row.path))
+        for row in rows.order_by("-pk")[:MOST_OPEN]
     ]
 
 
