@@ -1,10 +1,15 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review
+from annotation.views import corpora, distributions, merge, prompts, review, uploads
 
 app_name = "annotation"
 urlpatterns = [
     path("corpora/", corpora.corpora, name="corpora"),
+    path("corpora/import/", uploads.upload, name="upload"),
+    path("corpora/import/begin/", uploads.begin, name="upload-begin"),
+    path("corpora/import/<str:token>/", uploads.preview, name="upload-preview"),
+    path("corpora/import/<str:token>/piece/", uploads.piece, name="upload-piece"),
+    path("corpora/import/<str:token>/cancel/", uploads.cancel, name="upload-cancel"),
     path("corpora/<int:pk>/", corpora.corpus, name="corpus"),
     path("corpora/<int:pk>/use/", corpora.corpus_use, name="corpus-use"),
     path("corpora/<int:pk>/corrected/", corpora.corpus_corrected, name="corpus-corrected"),

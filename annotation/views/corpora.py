@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from annotation.corpora import (
     CorrectedForm,
@@ -21,34 +21,19 @@ from annotation.corpora import (
 )
 from annotation.models import Corpus
 from annotation.pages.corpora import corpora_shown, corpus_context
-from annotation.uploading import UploadForm, corpus_import
 from annotation.views.distributions import figure_csv
 from madsafe_web.core.access import can, needs, scoped
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 @needs("browse")
 def corpora(request: HttpRequest) -> HttpResponse:
-    if request.method == "POST":
-        return corpus_upload(request)
-    return _page(request, UploadForm() if can(request.user, "run") else None)
-
-
-@needs("run")
-def corpus_upload(request: HttpRequest) -> HttpResponse:
-    form = UploadForm(request.POST, request.FILES)
-    if not form.is_valid():
-        return _page(request, form, 422)
-    run = corpus_import(user=person(request), values=form.cleaned_data)
-    return redirect("runs:detail", run.pk)
-
-
-def _page(request: HttpRequest, form: UploadForm | None, status: int = 200) -> HttpResponse:
     page = newest_first(scoped(request.user, Corpus), request.GET)
-    context = {"corpora": corpora_shown(page.rows), "pager": page.pager, "upload_form": form}
-    return render(request, "annotation/corpus_list.html", context, status=status)
+    may_import = can(request.user, "run")
+    context = {"corpora": corpora_shown(page.rows), "pager": page.pager, "may_import": may_import}
+    return render(request, "annotation/corpus_list.html", context)
 
 
 @require_safe
