@@ -87,7 +87,7 @@ def store(run: Run, corpus: Corpus, batch: Batch) -> None:
     ids = batch.ids | dict(zip(batch.prompts, next_ids(Prompt, len(batch.prompts)), strict=True))
     overflow = _overflow(batch)
     prompts = [
-        (ids[key], corpus.pk, run.pk, key, *_columns(row, overflow.pop(key, None)))
+        (ids[key], corpus.pk, run.pk, key, *prompt_columns(row, overflow.pop(key, None)))
         for key, row in batch.prompts.items()
     ]
     insert(Prompt, PROMPT, prompts)
@@ -102,7 +102,8 @@ def store(run: Run, corpus: Corpus, batch: Batch) -> None:
     RejectedImport.objects.bulk_create(_reject(run, corpus, row) for row in batch.rejected)
 
 
-def _columns(row: ImportedRow, long: Mapping[str, Any] | None) -> tuple[Any, ...]:
+def prompt_columns(row: ImportedRow, long: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+    """The values of `PROMPT` from the text on; `long` is what the columns have no room for."""
     payload = {**row.payload, OVERFLOW: long} if long else row.payload
     return (
         *(row.text, folded(row.text), language(row.text)),
