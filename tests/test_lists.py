@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotation import label_use, spread
+from annotation import corpus_facts, label_use, spread
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Endpoint, User
 from tests.factories import (
@@ -120,6 +120,7 @@ def queries(person: Client, path: str) -> int:
     """The number of queries of a page that was opened before, so that what is kept in the process is there."""
     label_use.forget()
     spread.forget()
+    corpus_facts.forget()
     assert person.get(path).status_code == 200
     with CaptureQueriesContext(connection) as captured:
         person.get(path)

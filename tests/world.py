@@ -22,6 +22,7 @@ from tests.factories import (
     make_queue,
     make_run,
     make_suggestion,
+    make_upload,
     make_user,
 )
 from tests.pipeline.sets import made_set, training_run
@@ -34,6 +35,7 @@ PROMPTS_PARTS: World = {
 }
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
+ROWS = b'{"q": "some prompt", "a": "some reply"}\n{"q": "", "a": "another reply"}\n'
 USER_PARTS = ("", "-role", "-disable", "-enable", "-password", "-signout")
 
 
@@ -59,6 +61,7 @@ def make_world(folder: Path) -> World:
     endpoint = make_endpoint()
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
+    upload = make_upload(User.objects.get(username="lead"), ROWS).token
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
@@ -71,7 +74,8 @@ def make_world(folder: Path) -> World:
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
-        "annotation:corpus": [prompts[0].corpus_id],
+        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in ("", "-use", "-corrected", "-rejects")},
+        **{f"annotation:upload-{part}": [upload] for part in ("preview", "piece", "cancel")},
         "annotation:prompt": [prompts[0].pk],
         **PROMPTS_PARTS,
         "annotation:label": [labels[0].pk],
@@ -87,7 +91,7 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
         "api:run": [run],
         **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
         "api:endpoint": [endpoint],
-        "api:corpus": [prompt.corpus_id],
+        **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected")},
         "api:prompt": [prompt.pk],
         "api:label": [label],
         **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-publish", "-finish")},

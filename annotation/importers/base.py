@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import orjson
+
 from annotation.text import mc_key, prompt_key
-from madsafe_web.core.textio import BadFile, BadRecord, OtherShape, Record
+from madsafe_web.core.textio import (
+    BadFile,
+    BadRecord,
+    Member,
+    Named,
+    OtherShape,
+    Record,
+    Source,
+    data_members,
+    kept_raw,
+)
 
 Role = Literal["alignment", "benchmark", "general"]
 
@@ -21,6 +35,10 @@ _LOOK_AHEAD = 20  # rows: one defective row at the start must not make a file lo
 
 class WrongFormat(BadFile):
     """The file has another shape than the importer reads. Says what was expected, what was found and what to do."""
+
+
+class NeedsAnswers(WrongFormat):
+    """The file is of the format, but its answers lie in another one that was not given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +98,80 @@ Rows = Iterator[tuple[int, ImportedRow | RejectedRow]]
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """A source format. `licence` is what the source states; "" where each file has its own."""
+    """A source format. `licence` is what the source states; "" where each file has its own.
+
+    `stated` reads it from the file itself, where files of the format say it.
+    """
 
     name: str
     title: str
     default_role: Role
     licence: str
     read: Callable[[Path, ImportOptions], Rows]
+    stated: Callable[[Path], str] | None = None
+
+    def licence_of(self, path: Path) -> str:
+        """The licence of one file of this format, "" where nothing says it."""
+        return (self.stated(path) if self.stated else "") or self.licence
+
+
+def each_member(
+    path: Path, read: Callable[[Source], Rows], *, wanted: Callable[[Source], bool] = lambda source: True
+) -> Rows:
+    """Rows of each data file of an archive or folder that is `wanted`, numbered through; of a plain file, its own rows.
+
+    A member that cannot be read, or not to its end, is one rejected row that names it, and the rest goes on.
+    Raises BadFile (WrongFormat is one) when no member can be read at all.
+    """
+    members, refused = data_members(path)
+    members = [member for member in members if wanted(member)]
+    if not members:
+        raise BadFile(path, "none of its files is data", "Check that it is the right one")
+    if len(members) == 1 and not refused:
+        yield from read(members[0])
+        return
+    total = 0
+    broken: list[tuple[str, int, BadFile]] = []
+    for member in members:
+        number = 0
+        try:
+            for number, row in read(member):
+                yield total + number, replace(row, file=member.name) if isinstance(row, RejectedRow) else row
+        except BadFile as error:
+            broken.append((member.name, number, error))
+        total += number
+    if not total and broken:
+        raise broken[0][2]
+    ends = [(name, number, error.problem) for name, number, error in broken]
+    for name, number, problem in ends + [(one.name, 0, one.reason) for one in refused]:
+        total += 1
+        yield total, RejectedRow(number + 1, "", f"ends the reading of this file: {problem}", name)
+
+
+def member_rows(
+    path: Path,
+    read: Callable[[Source], Iterable[Record | BadRecord]],
+    *,
+    fits: Callable[[Record], bool],
+    expected: str,
+    convert: Callable[[Record], ImportedRow | RejectedRow],
+    split: str = "",
+) -> Rows:
+    """`rows` of each data file of `path`, which `read` turns into records. Raises as `each_member` does."""
+    return each_member(
+        path,
+        lambda source: rows(source, read(source), fits=fits, expected=expected, convert=convert, split=split),
+    )
+
+
+def member_parts(source: Source) -> list[str]:
+    """The folders and the bare name of a data file: ["data", "dev", "anatomy"] for data/dev/anatomy.csv."""
+    path = PurePosixPath(source.name)
+    return [*path.parts[:-1], path.name.split(".")[0]] if isinstance(source, Member) else [path.name.split(".")[0]]
 
 
 def rows(
-    path: Path,
+    path: Source,
     records: Iterable[Record | BadRecord],
     *,
     fits: Callable[[Record], bool],
@@ -106,12 +187,22 @@ def rows(
     head = _head(path, source, fits, expected)
     for record in chain(head, source):
         if isinstance(record, BadRecord):
-            yield record.number, RejectedRow(record.number, record.field, record.reason)
+            yield record.number, RejectedRow(record.number, record.field, record.reason, raw=record.raw)
             continue
         row = convert(record)
-        if split and isinstance(row, ImportedRow):
+        if isinstance(row, RejectedRow):
+            row = replace(row, raw=_raw(record.value))
+        elif split:
             row = replace(row, payload={**row.payload, "split": split})
         yield record.number, row
+
+
+def first_records(records: Iterable[Record | BadRecord]) -> list[Record]:
+    """The usable ones of the first 20 records, as far as the file can be read."""
+    head: list[Record | BadRecord] = []
+    with suppress(BadFile):  # reading on says what is wrong
+        head.extend(islice(records, _LOOK_AHEAD))
+    return [record for record in head if isinstance(record, Record)]
 
 
 def prompt_problem(record: Record, name: str) -> RejectedRow | None:
@@ -123,7 +214,12 @@ def prompt_problem(record: Record, name: str) -> RejectedRow | None:
     text = record.value[name]
     if not isinstance(text, str):
         return RejectedRow(record.number, name, f"is {kind_of(text)}, expected a text")
-    return None if text.strip("\ufeff\u200b \t\r\n\u00a0\u3000") else RejectedRow(record.number, name, "is empty")
+    return None if is_filled(text) else RejectedRow(record.number, name, "is empty")
+
+
+def is_filled(text: str) -> bool:
+    """False for a text of blanks and marks without width alone."""
+    return bool(text.strip("\ufeff\u200b \t\r\n\u00a0\u3000"))
 
 
 def response_of(row: Mapping[str, Any], name: str, kind: str = "reply") -> tuple[ImportedResponse | None, str]:
@@ -157,6 +253,16 @@ def text_of(value: object) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
+def spelling(known: Iterable[str]) -> Callable[[str], str]:
+    """Gives a name as one of `known` writes it, where only case, blanks, "_" and "-" differ; others as they are."""
+    names = {_folded_name(name): name for name in known}
+    return lambda name: names.get(_folded_name(name), name)
+
+
+def _folded_name(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
+
+
 def row_key(row: ImportedRow) -> bytes:
     """Identity of a row in its corpus: the text, with the options where there are some."""
     options = row.payload.get("options")
@@ -176,8 +282,15 @@ def kind_of(value: object) -> str:
     return "an array" if isinstance(value, list) else "an object"
 
 
+def _raw(value: object) -> str:
+    try:
+        return kept_raw(orjson.dumps(value).decode())
+    except (orjson.JSONEncodeError, RecursionError):  # an integer over 64 bits
+        return kept_raw(json.dumps(value, ensure_ascii=False))
+
+
 def _head(
-    path: Path, source: Iterator[Record | BadRecord], fits: Callable[[Record], bool], expected: str
+    path: Named, source: Iterator[Record | BadRecord], fits: Callable[[Record], bool], expected: str
 ) -> list[Record | BadRecord]:
     head: list[Record | BadRecord] = []
     try:
