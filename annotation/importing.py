@@ -50,7 +50,7 @@ def import_file(job: Job) -> None:
     declared: File = job.params.files[int(job.chunk.subjects[0])]
     importer = find_importer(declared.format)
     path = _existing(declared.path)
-    options = ImportOptions(answers=_existing(declared.answers) if declared.answers else None, split=declared.split)
+    options = options_of(declared)
     try:
         if not job.cursor:
             _begin(job, path, importer, declared, sum(1 for _ in importer.read(path, options)))
@@ -60,6 +60,16 @@ def import_file(job: Job) -> None:
         _store(job, corpus, importer.read(path, options))
     except BadFile as error:
         raise StageError(f"{str(error).rstrip('.')}. Nothing of this file was imported.") from error
+
+
+def options_of(declared: File) -> ImportOptions:
+    """What an importer is told besides the path. Raises StageError for a file that is not there."""
+    return ImportOptions(
+        answers=_existing(declared.answers) if declared.answers else None,
+        dev=_existing(declared.dev) if declared.dev else None,
+        split=declared.split,
+        mapping=declared.mapping,
+    )
 
 
 def find_importer(name: str) -> Importer:
@@ -80,7 +90,7 @@ def _existing(name: str) -> Path:
 
 def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) -> None:
     """Make the corpus and note the number of rows; a corpus of the same file is imported into again."""
-    licence = declared.licence or importer.licence
+    licence, sha256 = declared.licence or importer.licence, sha256_file(path)
     values = {
         "format": importer.name,
         "role": declared.role or importer.default_role,
@@ -88,9 +98,10 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) 
         "licence": licence,
         "exportable": "NC" not in licence.upper() if declared.exportable is None else declared.exportable,
         "file_name": path.name,
-        "sha256": sha256_file(path),
+        "sha256": sha256,
+        "mapping": declared.mapping,
     }
-    sha256, name = str(values["sha256"]), declared.name or path.name
+    name = declared.name or path.name
     corpus = _corpus(declared, name, sha256)
     with job.commit() as progress:
         corpus = corpus or Corpus.objects.create(name=name, **values)

@@ -12,6 +12,7 @@ from django.db import connection
 from annotation.models import Corpus, Prompt
 from annotation.selectors import map_published, prompt_categories, prompts_active, texts_of_role
 from annotation.text import clean
+from annotation.versions import data_changed
 from madsafe_web.core.runs.job import Job
 from pipeline import balance, similarity
 
@@ -35,7 +36,8 @@ def deduplicate(job: Job) -> None:
     """
     with job.commit():
         marked = Prompt.objects.filter(state_run=job.run)
-        marked.update(state=Prompt.State.ACTIVE, state_run=None, twin=None, similarity=None)
+        if marked.update(state=Prompt.State.ACTIVE, state_run=None, twin=None, similarity=None):
+            data_changed()
     params = job.params
     active = prompts_active().values_list("id", "text", "attack_type")
     rows = [Text(pk, clean(text), bool(attack)) for pk, text, attack in active.iterator(BATCH_ROWS)]
@@ -89,12 +91,15 @@ def mark(job: Job, marks: Iterable[Mark], state: Prompt.State) -> None:
             "UPDATE annotation_prompt SET state = %s, state_run_id = %s, twin_id = %s, similarity = %s WHERE id = %s",
             rows,
         )
+    if rows:
+        data_changed()
 
 
 def reject(job: Job) -> None:
     """Reject prompts of over-full categories, chosen by a seeded hash, so that a second try rejects the same."""
     with job.commit():
-        Prompt.objects.filter(state_run=job.run).update(state=Prompt.State.ACTIVE, state_run=None)
+        if Prompt.objects.filter(state_run=job.run).update(state=Prompt.State.ACTIVE, state_run=None):
+            data_changed()
     ids = list(prompts_active().values_list("id", flat=True))
     categories = prompt_categories(map_published())
     job.total(len(ids))

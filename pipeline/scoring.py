@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from annotation.rows import PromptRow
+from annotation.versions import data_changed
 from madsafe_web.core.llm.endpoints import endpoint_get
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.stage import Result
@@ -32,6 +33,7 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
         for one in result.value or ()
     ]
     old = Score.objects.filter(kind=run.stage, scorer=scorer, prompt__in=[row.id for _, row, _ in rows])
-    old.delete()
+    if old.delete()[0]:
+        data_changed()
     Score.objects.bulk_create(new, batch_size=1000)
     return [result for _, _, result in rows]

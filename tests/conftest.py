@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from annotation import corpus_facts, label_use, spread
+from annotation.catalogue import held
 from madsafe_web.core.models import User
 from tests.factories import Person, make_user, sign_in
 
@@ -15,6 +16,7 @@ def nothing_kept() -> None:
     label_use.forget()
     spread.forget()
     corpus_facts.forget()
+    held.forget()
 
 
 @pytest.fixture

@@ -23,6 +23,10 @@ class WrongFormat(BadFile):
     """The file has another shape than the importer reads. Says what was expected, what was found and what to do."""
 
 
+class NeedsAnswers(WrongFormat):
+    """The file is of the format, but its answers lie in another one that was not given."""
+
+
 @dataclass(frozen=True, slots=True)
 class ImportedResponse:
     """One answer to a prompt. `kind`: "reply", or "positive" and "negative" where the source judged it."""

@@ -10,6 +10,7 @@ from annotation.importers.base import (
     ImportedRow,
     Importer,
     ImportOptions,
+    NeedsAnswers,
     RejectedRow,
     Rows,
     WrongFormat,
@@ -77,7 +78,7 @@ def _fits(record: Record) -> bool:
 def _has_answer(path: Path, record: Record) -> bool:
     if "answer" in record.value:
         return True
-    raise WrongFormat(path, "the questions carry no answers", _ADVICE_ANSWERS)
+    raise NeedsAnswers(path, "the questions carry no answers", _ADVICE_ANSWERS)
 
 
 def _row(record: Record, answers: Mapping[str, Mapping[str, Any]]) -> ImportedRow | RejectedRow:

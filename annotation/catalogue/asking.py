@@ -1,0 +1,161 @@
+"""Answers of a catalogue: which prompts fit, how many there are of each value of a facet, one page in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from annotation.catalogue.index import Catalogue, Coded, Ints
+from annotation.catalogue.texts import Mask
+from annotation.catalogue.wanted import FACETS, NONE, PLAIN, Wanted
+from annotation.models import Category, Corpus, MapEntry, Response
+
+
+def fitting(catalogue: Catalogue, wanted: Wanted, without: str = "") -> Mask:
+    """Which prompts fit; `without` leaves one facet's own filter out, as the counts beside its values want it."""
+    mask = np.ones(len(catalogue.ids), np.bool_)
+    for one in _masks(catalogue, wanted, without):
+        mask &= one
+    return mask
+
+
+def _masks(catalogue: Catalogue, wanted: Wanted, without: str) -> Iterator[Mask]:
+    if wanted.text:
+        yield _holding(catalogue, wanted)
+    for name in FACETS:
+        values = wanted.chosen.get(name)
+        if values and name != without:
+            yield _with_values(catalogue, wanted, name, values)
+    for name, (least, most) in wanted.ranges.items():
+        if name != without and (least is not None or most is not None):
+            column = catalogue.numbers[name]  # a comparison with NaN is False: what has no score fits no range
+            yield (column >= _or(least, -np.inf)) & (column <= _or(most, np.inf))
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
+
+
+def _holding(catalogue: Catalogue, wanted: Wanted) -> Mask:
+    key = (wanted.typed if wanted.within else wanted.text, wanted.within)
+    if key in catalogue.searches:
+        return catalogue.searches[key]
+    mask = catalogue.texts.holding(wanted.text)
+    if wanted.within:
+        prompts = Response.objects.filter(text__contains=wanted.typed, id__lte=catalogue.version.response)
+        ids = np.fromiter(prompts.order_by().values_list("prompt_id", flat=True).iterator(10_000), np.int64)
+        mask[catalogue.rows_of(ids)] = True
+    return catalogue.keep(key, mask)
+
+
+def _with_values(catalogue: Catalogue, wanted: Wanted, name: str, values: tuple[str, ...]) -> Mask:
+    if name == "category":
+        bits = category_bits(catalogue, wanted.merge_map)
+        named = [code for code in values if code != NONE]
+        mask: Mask = (bits & np.uint32(sum(1 << at for at in _positions(named)))) != 0
+        return mask | (bits == 0) if NONE in values else mask
+    if name == "label":
+        chosen = np.isin(catalogue.labels, np.array([int(value) for value in values], np.int64))
+        mask = np.zeros(len(catalogue.ids), np.bool_)
+        mask[catalogue.link_rows[chosen[catalogue.link_labels]]] = True
+        return mask
+    coded = catalogue.coded[name]
+    picked = np.isin(np.array(coded.values, np.str_), values)
+    return picked[coded.codes] if len(picked) else np.zeros(len(catalogue.ids), np.bool_)
+
+
+def _positions(codes: list[str]) -> list[int]:
+    return list(Category.objects.filter(code__in=codes).values_list("position", flat=True)) if codes else []
+
+
+def category_bits(catalogue: Catalogue, merge_map: int | None) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
+    """For each prompt the categories of its labels by a published map: bit n for the category at position n."""
+    if merge_map not in catalogue.categories:
+        entries = MapEntry.objects.filter(merge_map=merge_map, category__isnull=False)
+        bit_of = np.zeros(len(catalogue.labels), np.uint32)
+        for label, position in entries.values_list("label", "category__position"):
+            at = int(np.searchsorted(catalogue.labels, label))
+            if at < len(catalogue.labels) and catalogue.labels[at] == label:
+                bit_of[at] = 1 << position
+        bits = np.zeros(len(catalogue.ids), np.uint32)
+        if len(catalogue.link_rows):
+            rows, first = np.unique(catalogue.link_rows, return_index=True)
+            bits[rows] = np.bitwise_or.reduceat(bit_of[catalogue.link_labels], first)
+        catalogue.categories[merge_map] = bits
+    return catalogue.categories[merge_map]
+
+
+def counts(catalogue: Catalogue, wanted: Wanted, facet: str) -> dict[str, int]:
+    """Value → number of prompts that fit all other filters and have it. Values that none has are left out."""
+    mask = fitting(catalogue, wanted, without=facet)
+    if facet in PLAIN:
+        return _of_column(catalogue.coded[facet], mask)
+    if facet == "label":
+        held = np.bincount(catalogue.link_labels[mask[catalogue.link_rows]], minlength=len(catalogue.labels))
+        return {str(catalogue.labels[at]): int(held[at]) for at in np.flatnonzero(held)}
+    # Few different sets of categories occur, so they are counted as they are and taken apart afterwards.
+    kinds, numbers = np.unique(category_bits(catalogue, wanted.merge_map)[mask], return_counts=True)
+    found = {}
+    for code, position in Category.objects.values_list("code", "position"):
+        found[code] = int(numbers[(kinds >> np.uint32(position)) & 1 == 1].sum())
+    found[NONE] = int(numbers[kinds == 0].sum())
+    return {value: n for value, n in found.items() if n}
+
+
+def _of_column(coded: Coded, mask: Mask) -> dict[str, int]:
+    held = np.bincount(coded.codes[mask], minlength=len(coded.values))
+    return {value: int(n) for value, n in zip(coded.values, held, strict=True) if n}
+
+
+def scored(catalogue: Catalogue, wanted: Wanted, name: str) -> tuple[int, float, float]:
+    """How many prompts that fit the other filters have this number, the smallest and the largest (0 for none)."""
+    values = catalogue.numbers[name][fitting(catalogue, wanted, without=name)]
+    values = values[~np.isnan(values)]
+    return (len(values), float(values.min()), float(values.max())) if len(values) else (0, 0.0, 0.0)
+
+
+def ordered(catalogue: Catalogue, sort: str) -> np.ndarray[tuple[int], np.dtype[np.int32]]:
+    """All rows in this order: a name of a number or `id`, from the largest with a minus. Those without come last."""
+    if sort not in catalogue.orders:
+        name, down = sort.removeprefix("-"), sort.startswith("-")
+        newest = np.arange(len(catalogue.ids), dtype=np.int32)[::-1]
+        if name == "id":
+            order = newest if down else newest[::-1]
+        else:
+            column = catalogue.numbers[name][newest]
+            order = newest[np.argsort(-column if down else column, kind="stable")]
+        catalogue.orders[sort] = np.ascontiguousarray(order)
+    return catalogue.orders[sort]
+
+
+def chosen_ids(catalogue: Catalogue, wanted: Wanted) -> Ints:
+    """Ids of all prompts that fit, in the order that is wanted."""
+    order = ordered(catalogue, wanted.sort)
+    return catalogue.ids[order[fitting(catalogue, wanted)[order]]]
+
+
+def derived(catalogue: Catalogue, corpora: set[int]) -> Mask:
+    """Which prompts are of these corpora, or were generated from one that is, at whatever remove."""
+    coded = catalogue.coded["corpus"]
+    mask: Mask = np.isin(np.array(coded.values, np.str_), [str(pk) for pk in corpora])[coded.codes]
+    rows, known = _parent_places(catalogue)
+    while True:
+        more = rows[mask[known] & ~mask[rows]]
+        if not len(more):
+            return mask
+        mask[more] = True
+
+
+def _parent_places(catalogue: Catalogue) -> tuple[Ints, Ints]:
+    """Row of a generated prompt and row of its parent, for the parents that are there."""
+    places = np.minimum(np.searchsorted(catalogue.ids, catalogue.parent_ids), max(len(catalogue.ids) - 1, 0))
+    if not len(places):
+        return places, places
+    there = catalogue.ids[places] == catalogue.parent_ids
+    return catalogue.parent_rows[there], places[there]
+
+
+def barred(catalogue: Catalogue) -> Mask:
+    """Which prompts must not be exported: they derive from a corpus that is not for export."""
+    return derived(catalogue, set(Corpus.objects.filter(exportable=False).values_list("id", flat=True)))

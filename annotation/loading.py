@@ -1,0 +1,138 @@
+"""An import asked for by hand: what is imported how, the unfinished run of the same file, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+from django.conf import settings
+from django.db.models import Count
+
+from annotation.detecting import GENERIC, detect, why_not
+from annotation.importers._columns import column_map
+from annotation.importers._guessing import guess
+from annotation.importers.base import Importer, ImportOptions
+from annotation.models import Corpus, RejectedImport
+from annotation.stages.import_ import File
+from madsafe_web.core.models import Run, User
+from madsafe_web.core.registry import plugins
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.textio import BadFile, sha256_file
+
+AUTO = "auto"
+MOST_REASONS = 100  # in a summary; the corpus keeps every row with its reason
+_LARGEST_MAPPING = 1024 * 1024  # bytes
+
+
+def importers() -> dict[str, Importer]:
+    """Every importer by its name, the generic one last."""
+    found: dict[str, Importer] = plugins("annotation.importers", "IMPORTER")
+    return {**{name: one for name, one in found.items() if name != GENERIC}, GENERIC: found[GENERIC]}
+
+
+def declare(
+    format_name: str,
+    path: Path,
+    *,
+    answers: Path | None = None,
+    dev: Path | None = None,
+    mapping: Path | None = None,
+    **rest: str,
+) -> dict[str, Any]:
+    """One file as the stage `import` takes it; `rest` are the name, role and split of the corpus.
+
+    Raises ConfigError for a format or file that there is not, or a mapping that cannot be used.
+    """
+    if format_name != AUTO and format_name not in importers():
+        raise ConfigError(f"There is no format '{format_name}'. Known: {AUTO}, {', '.join(importers())}.")
+    for one in filter(None, (path, answers, dev, mapping)):
+        if not one.exists():
+            raise ConfigError(f"There is no file {one}. Correct the path.")
+    options = ImportOptions(answers=answers, dev=dev, split=rest.get("split", ""), mapping=_mapping(mapping))
+    found, columns = _decided(format_name, path, options)
+    given = {"answers": answers, "dev": dev, "path": path}
+    paths = {key: portable(one) if one else "" for key, one in given.items()}
+    return asdict(File(**{**rest, **paths}, format=found, mapping=columns))  # type: ignore[arg-type]
+
+
+def _mapping(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        if path.stat().st_size > _LARGEST_MAPPING:
+            raise ConfigError(f"{path} is too large for a mapping. Give the JSON file that names the columns.")
+        found = orjson.loads(path.read_bytes())
+    except (orjson.JSONDecodeError, OSError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON: {error}.") from error
+    column_map(found)
+    return dict(found)
+
+
+def _decided(name: str, path: Path, options: ImportOptions) -> tuple[str, dict[str, Any]]:
+    """The format and the mapping to read by; what is guessed is written down with the run."""
+    try:
+        if name == AUTO and options.mapping:
+            name = GENERIC
+        if name == AUTO:
+            found = detect(path, options)
+            if not found:
+                raise ConfigError(f"{why_not(path, options)}.")
+            return found[0].name, found[0].mapping
+        mapping = dict(options.mapping)
+        return name, mapping or (guess(path) if name == GENERIC else {})
+    except BadFile:
+        return name, {}  # the run says what is wrong with it
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def portable(path: Path) -> str:
+    """A path as runs keep it: relative to the project folder where it lies inside."""
+    path, base = path.resolve(), Path(settings.BASE_DIR)
+    return str(path.relative_to(base) if path.is_relative_to(base) else path)
+
+
+def import_run(*, declared: dict[str, Any], user: User | None) -> Run:
+    """The unfinished run of the same import where there is one, else a new one in draft. Raises ConfigError."""
+    unfinished = Run.objects.filter(stage="import", params={"files": [declared]}, chain="")
+    for run in unfinished.exclude(state__in=service.FINISHED).order_by("-pk")[:1]:
+        if _goes_on(run, declared):
+            return run
+    return service.run_create(stage_name="import", values={"files": [declared]}, user=user)
+
+
+def _goes_on(run: Run, declared: dict[str, Any]) -> bool:
+    """Whether the file is still the one that the run began to import."""
+    corpus = Corpus.objects.filter(pk=_cursor(run).get("corpus", 0)).first()
+    path = Path(settings.BASE_DIR, declared["path"])
+    return corpus is None or not path.is_file() or corpus.sha256 == sha256_file(path)
+
+
+def _cursor(run: Run) -> dict[str, Any]:
+    cursor: dict[str, Any] = run.chunks.values_list("cursor", flat=True).first() or {}
+    return cursor
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """What an import did: read = imported + duplicates + rejected. `reasons` counts rejected rows by field and reason.
+
+    `warnings` counts what was imported without a part of it.
+    """
+    sums, cursor = service.counts(run), _cursor(run)
+    grouped = RejectedImport.objects.filter(run=run).values_list("field", "reason").annotate(count=Count("id"))
+    reasons: Counter[str] = Counter()
+    for field, reason, count in grouped.order_by("-count", "field", "reason")[:MOST_REASONS]:
+        reasons[f"{field}: {reason}" if field else reason] += count
+    return {
+        "read": sums["read"],
+        "imported": sums["kept"],
+        "duplicates": sums["duplicate"],
+        "rejected": sums["rejected"],
+        "reasons": dict(reasons),
+        "warnings": cursor.get("warnings") or {},
+        "corpus": cursor.get("corpus"),
+    }

@@ -1,0 +1,102 @@
+"""A catalogue of an older data version gives way to a newer one, and the newer one is as if it had been read whole."""
+
+from __future__ import annotations
+
+import threading
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from annotation.catalogue import held, loading
+from annotation.catalogue.asking import counts
+from annotation.catalogue.index import Catalogue
+from annotation.catalogue.wanted import Wanted
+from annotation.models import Corpus, Prompt
+from annotation.versions import data_changed
+from tests.annotation.catalogue.material import make_material, make_prompts_mixed, make_things
+from tests.factories import make_corpus, make_label, make_map, make_prompt, make_prompts, make_response
+from tests.helpers.queries import query_count
+
+pytestmark = pytest.mark.django_db
+
+
+def told(catalogue: Catalogue) -> Any:
+    """Everything that a catalogue says, without the order in which its values were met."""
+    coded = {name: [one.values[code] for code in one.codes] for name, one in catalogue.coded.items()}
+    numbers = {name: np.nan_to_num(column, nan=-1).tolist() for name, column in catalogue.numbers.items()}
+    links = list(zip(catalogue.link_rows.tolist(), catalogue.labels[catalogue.link_labels].tolist(), strict=True))
+    parents = list(zip(catalogue.parent_rows.tolist(), catalogue.parent_ids.tolist(), strict=True))
+    return catalogue.ids.tolist(), coded, numbers, links, parents, catalogue.texts.units.tolist()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_added_to_a_catalogue_gives_the_same_as_reading_it_whole(db: None, seed: int) -> None:
+    make_material(seed, 40)
+    random, older = Random(seed), held.current()
+    make_things(random, list(Prompt.objects.order_by("?")[:10]))
+    fresh = make_prompts_mixed(random, Corpus.objects.first(), 20)
+    make_prompt("made from it", fresh[0].corpus, origin="generated", parents=[fresh[0].pk])
+    make_things(random, fresh)
+    version = held.version_now()
+    assert told(loading.load(version, older)) == told(loading.load(version))
+
+
+def test_the_same_version_is_not_read_again(db: None) -> None:
+    make_prompts(3)
+    first = held.current()
+    assert query_count(held.current) == 1
+    assert held.current() is first
+
+
+def test_a_new_prompt_a_new_label_and_a_new_response_are_seen(db: None) -> None:
+    prompt = make_prompts(2)[0]
+    assert counts(held.current(), Wanted(), "label") == {}
+    label = make_label("new", [prompt])
+    make_response(prompt)
+    assert counts(held.current(), Wanted(), "label") == {str(label.pk): 1}
+    assert counts(held.current(), Wanted(), "responses") == {"yes": 1, "no": 1}
+    make_prompt("another", prompt.corpus)
+    assert len(held.current().ids) == 3
+
+
+def test_a_new_map_is_seen_without_a_new_version(db: None) -> None:
+    label = make_label("one", make_prompts(2))
+    first, catalogue = make_map({label: "OFF"}, published=True), held.current()
+    assert counts(catalogue, Wanted(merge_map=first.pk), "category") == {"OFF": 2}
+    second = make_map({label: "UB"}, published=True)
+    assert held.current() is catalogue
+    assert counts(catalogue, Wanted(merge_map=second.pk), "category") == {"UB": 2}
+    assert counts(catalogue, Wanted(merge_map=first.pk), "category") == {"OFF": 2}
+
+
+def test_a_change_of_state_that_was_counted_is_seen(db: None) -> None:
+    prompt = make_prompts(2)[0]
+    assert counts(held.current(), Wanted(), "state") == {"active": 2}
+    Prompt.objects.filter(pk=prompt.pk).update(state="rejected")
+    data_changed()
+    assert counts(held.current(), Wanted(), "state") == {"active": 1, "rejected": 1}
+
+
+def test_a_prompt_that_is_gone_is_gone_from_a_catalogue_that_was_counted_anew(db: None) -> None:
+    prompt = make_prompts(2)[0]
+    held.current()
+    prompt.delete()
+    data_changed()
+    assert len(held.current().ids) == 1
+
+
+def test_with_many_prompts_the_catalogue_at_hand_answers_while_a_newer_one_is_made(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_prompts(3)
+    first, asked = held.current(), threading.Event()
+    monkeypatch.setattr(held, "SMALL", 0)
+    monkeypatch.setattr(held, "PAUSE_S", 0)
+    monkeypatch.setattr(held, "_make_beside", lambda version: asked.set())
+    make_prompts(2, make_corpus("Later"))
+    assert held.current() is first
+    assert asked.wait(5)
+    assert held.newer_rows(first) == 2
+    assert len(held.current(fresh=True).ids) == 5
