@@ -13,9 +13,9 @@ from annotation.importers.base import (
     RejectedRow,
     Rows,
     has_fields,
+    member_rows,
     prompt_problem,
     response_of,
-    rows,
     text_of,
 )
 from madsafe_web.core.textio import Record, read_rows
@@ -29,7 +29,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
     JSONL or a JSON array. payload: `input`, and `system` and `history` where the row has them.
     """
-    return rows(path, read_rows(path), fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

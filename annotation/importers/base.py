@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
+import orjson
+
 from annotation.text import mc_key, prompt_key
-from madsafe_web.core.textio import BadFile, BadRecord, OtherShape, Record
+from madsafe_web.core.textio import (
+    BadFile,
+    BadRecord,
+    Member,
+    Named,
+    OtherShape,
+    Record,
+    Source,
+    data_members,
+    kept_raw,
+)
 
 Role = Literal["alignment", "benchmark", "general"]
 
@@ -93,8 +106,58 @@ class Importer:
     read: Callable[[Path, ImportOptions], Rows]
 
 
-def rows(
+def each_member(path: Path, read: Callable[[Source], Rows]) -> Rows:
+    """Rows of each data file of an archive or folder, numbered through; of a plain file, its own rows.
+
+    A member that cannot be read, or not to its end, is one rejected row that names it, and the rest goes on.
+    Raises BadFile (WrongFormat is one) when no member can be read at all.
+    """
+    members, refused = data_members(path)
+    if len(members) == 1 and not refused:
+        yield from read(members[0])
+        return
+    total = 0
+    broken: list[tuple[str, int, BadFile]] = []
+    for member in members:
+        number = 0
+        try:
+            for number, row in read(member):
+                yield total + number, replace(row, file=member.name) if isinstance(row, RejectedRow) else row
+        except BadFile as error:
+            broken.append((member.name, number, error))
+        total += number
+    if not total and broken:
+        raise broken[0][2]
+    ends = [(name, number, error.problem) for name, number, error in broken]
+    for name, number, problem in ends + [(one.name, 0, one.reason) for one in refused]:
+        total += 1
+        yield total, RejectedRow(number + 1, "", f"ends the reading of this file: {problem}", name)
+
+
+def member_rows(
     path: Path,
+    read: Callable[[Source], Iterable[Record | BadRecord]],
+    *,
+    fits: Callable[[Record], bool],
+    expected: str,
+    convert: Callable[[Record], ImportedRow | RejectedRow],
+    split: str = "",
+) -> Rows:
+    """`rows` of each data file of `path`, which `read` turns into records. Raises as `each_member` does."""
+    return each_member(
+        path,
+        lambda source: rows(source, read(source), fits=fits, expected=expected, convert=convert, split=split),
+    )
+
+
+def member_parts(source: Source) -> list[str]:
+    """The folders and the bare name of a data file: ["data", "dev", "anatomy"] for data/dev/anatomy.csv."""
+    path = PurePosixPath(source.name)
+    return [*path.parts[:-1], path.name.split(".")[0]] if isinstance(source, Member) else [path.name.split(".")[0]]
+
+
+def rows(
+    path: Source,
     records: Iterable[Record | BadRecord],
     *,
     fits: Callable[[Record], bool],
@@ -110,10 +173,12 @@ def rows(
     head = _head(path, source, fits, expected)
     for record in chain(head, source):
         if isinstance(record, BadRecord):
-            yield record.number, RejectedRow(record.number, record.field, record.reason)
+            yield record.number, RejectedRow(record.number, record.field, record.reason, raw=record.raw)
             continue
         row = convert(record)
-        if split and isinstance(row, ImportedRow):
+        if isinstance(row, RejectedRow):
+            row = replace(row, raw=_raw(record.value))
+        elif split:
             row = replace(row, payload={**row.payload, "split": split})
         yield record.number, row
 
@@ -161,6 +226,16 @@ def text_of(value: object) -> str:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else ""
 
 
+def spelling(known: Iterable[str]) -> Callable[[str], str]:
+    """Gives a name as one of `known` writes it, where only case, blanks, "_" and "-" differ; others as they are."""
+    names = {_folded_name(name): name for name in known}
+    return lambda name: names.get(_folded_name(name), name)
+
+
+def _folded_name(name: str) -> str:
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
+
+
 def row_key(row: ImportedRow) -> bytes:
     """Identity of a row in its corpus: the text, with the options where there are some."""
     options = row.payload.get("options")
@@ -180,8 +255,15 @@ def kind_of(value: object) -> str:
     return "an array" if isinstance(value, list) else "an object"
 
 
+def _raw(value: object) -> str:
+    try:
+        return kept_raw(orjson.dumps(value).decode())
+    except (orjson.JSONEncodeError, RecursionError):  # an integer over 64 bits
+        return kept_raw(json.dumps(value, ensure_ascii=False))
+
+
 def _head(
-    path: Path, source: Iterator[Record | BadRecord], fits: Callable[[Record], bool], expected: str
+    path: Named, source: Iterator[Record | BadRecord], fits: Callable[[Record], bool], expected: str
 ) -> list[Record | BadRecord]:
     head: list[Record | BadRecord] = []
     try:

@@ -11,9 +11,9 @@ from annotation.importers.base import (
     RejectedRow,
     Rows,
     has_fields,
+    member_rows,
     prompt_problem,
     responses_of,
-    rows,
     text_of,
 )
 from madsafe_web.core.textio import Record, read_rows
@@ -27,7 +27,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
     JSONL or a JSON array. One prompt may stand in several rows with other pairs; joining them is left to the store.
     """
-    return rows(path, read_rows(path), fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

@@ -13,8 +13,8 @@ from annotation.importers.base import (
     RejectedRow,
     Rows,
     has_fields,
+    member_rows,
     prompt_problem,
-    rows,
     text_of,
 )
 from madsafe_web.core.textio import Record, read_rows
@@ -30,7 +30,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
     as `options` in the order shown, `answer` (index of the responsible one), `label` and `meta`. The file asks each
     pair in both orders: two rows.
     """
-    return rows(path, read_rows(path), fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

@@ -14,9 +14,9 @@ from annotation.importers.base import (
     RejectedRow,
     Rows,
     has_fields,
+    member_rows,
     prompt_problem,
     responses_of,
-    rows,
     text_of,
 )
 from madsafe_web.core.textio import Record, read_csv
@@ -31,7 +31,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
     Blank edges of the categories are cut (" 违法犯罪"); synonyms stay: merging them is a decision of people.
     """
-    return rows(path, read_csv(path), fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_csv, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

@@ -14,11 +14,11 @@ from annotation.importers.base import (
     RejectedRow,
     Rows,
     has_fields,
+    member_rows,
     prompt_problem,
-    rows,
     text_of,
 )
-from madsafe_web.core.textio import Record, read_jsonl
+from madsafe_web.core.textio import Record, read_rows
 
 _EXPECTED = "JSONL rows with traceid, risk_type, prompt and ext"
 
@@ -28,7 +28,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
     Prompts have no responses. Base rows in English name the Chinese row they come from in payload["ext"].
     """
-    return rows(path, read_jsonl(path), fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

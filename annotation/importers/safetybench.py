@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ def _examples(dev: Path, read_before: int) -> Rows:
         split="dev",
     ):
         total = read_before + number
-        yield total, RejectedRow(total, row.field, row.reason) if isinstance(row, RejectedRow) else row
+        yield total, replace(row, file=dev.name) if isinstance(row, RejectedRow) else row
 
 
 def _answers(path: Path) -> dict[str, Mapping[str, Any]]:

@@ -66,9 +66,8 @@ def test_rows_that_cannot_be_stored_are_rejected_in_jsonl(tmp_path: Path, row: s
 
 
 def test_a_nul_is_reported_under_its_field(tmp_path: Path) -> None:
-    assert next(read_jsonl(file(tmp_path, '{"ok": "\\\\u0000", "a": "\\u0000"}'))) == BadRecord(
-        1, "a", "contains a NUL character"
-    )
+    line = '{"ok": "\\\\u0000", "a": "\\u0000"}'
+    assert next(read_jsonl(file(tmp_path, line))) == BadRecord(1, "a", "contains a NUL character", line)
 
 
 def test_an_escaped_backslash_before_u0000_is_no_nul(tmp_path: Path) -> None:
@@ -232,8 +231,8 @@ def test_a_tab_separated_table_is_read(tmp_path: Path) -> None:
 def test_bad_csv_rows_are_reported_and_passed_over(tmp_path: Path) -> None:
     rows = list(read_csv(file(tmp_path, 'a,b\n1,2,3\n"x"y,2\n1,\0\n\n5,6\n')))
     assert [row.number for row in rows] == [1, 2, 3, 4]
-    assert rows[0] == BadRecord(1, "", "has 3 cells, expected 2")
-    assert rows[2] == BadRecord(3, "b", "contains a NUL character")
+    assert rows[0] == BadRecord(1, "", "has 3 cells, expected 2", '["1", "2", "3"]')
+    assert rows[2] == BadRecord(3, "b", "contains a NUL character", '["1", "\ufffd"]')
     assert rows[3] == Record(4, {"a": "5", "b": "6"})
 
 

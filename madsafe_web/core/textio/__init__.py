@@ -2,25 +2,37 @@
 
 from madsafe_web.core.textio.decoding import open_text
 from madsafe_web.core.textio.jsonitems import read_json_items
-from madsafe_web.core.textio.readers import file_shape, read_csv, read_jsonl, read_rows
-from madsafe_web.core.textio.records import MAX_ITEM, BadFile, BadRecord, OtherShape, Record
-from madsafe_web.core.textio.sources import open_bytes
+from madsafe_web.core.textio.members import Refused, data_members
+from madsafe_web.core.textio.parquet import is_parquet, read_parquet
+from madsafe_web.core.textio.readers import file_layout, file_shape, read_any, read_csv, read_jsonl, read_rows
+from madsafe_web.core.textio.records import MAX_ITEM, BadFile, BadRecord, Named, OtherShape, Record, kept_raw
+from madsafe_web.core.textio.sources import Member, Source, open_bytes
 from madsafe_web.core.textio.writers import atomic_write, csv_line, sha256_file, write_jsonl
 
 __all__ = [
     "MAX_ITEM",
     "BadFile",
     "BadRecord",
+    "Member",
+    "Named",
     "OtherShape",
     "Record",
+    "Refused",
+    "Source",
     "atomic_write",
     "csv_line",
+    "data_members",
+    "file_layout",
     "file_shape",
+    "is_parquet",
+    "kept_raw",
     "open_bytes",
     "open_text",
+    "read_any",
     "read_csv",
     "read_json_items",
     "read_jsonl",
+    "read_parquet",
     "read_rows",
     "sha256_file",
     "write_jsonl",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
-from madsafe_web.core.textio.records import MAX_ITEM, BadFile, is_unicode
-from madsafe_web.core.textio.sources import open_bytes
+from madsafe_web.core.textio.records import MAX_ITEM, BadFile, Named, is_unicode
+from madsafe_web.core.textio.sources import Source, open_bytes
 
 OVERSIZE = "\0oversize\0"  # stands for a line over MAX_ITEM; no real line can pass the NUL check
 _MARKS = (
@@ -21,7 +20,7 @@ _SAMPLE = 64 * 1024  # bytes shown to charset-normalizer, which is slow
 _ADVICE = "Save it as UTF-8 and import it again"
 
 
-def open_text(path: Path) -> Iterator[str]:
+def open_text(path: Source) -> Iterator[str]:
     """Chunks of the decoded text of a plain, gzip or zip file.
 
     UTF-8 with or without a mark, UTF-16 and UTF-32 by their marks, GB18030 where that is what the bytes are, else the
@@ -62,7 +61,7 @@ def text_lines(chunks: Iterable[str]) -> Iterator[str]:
         yield "".join(pieces) if size <= MAX_ITEM else OVERSIZE
 
 
-def _decoder(path: Path, chunk: bytes, encoding: str) -> codecs.IncrementalDecoder:
+def _decoder(path: Named, chunk: bytes, encoding: str) -> codecs.IncrementalDecoder:
     if not encoding and chunk.count(0) * 5 > len(chunk):
         raise BadFile(path, "this is not a text file, or UTF-16 without a mark at its start", _ADVICE)
     encoding = encoding or _guessed(path, chunk)
@@ -70,7 +69,7 @@ def _decoder(path: Path, chunk: bytes, encoding: str) -> codecs.IncrementalDecod
     return codecs.getincrementaldecoder(encoding)(errors)
 
 
-def _decode(path: Path, decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> str:
+def _decode(path: Named, decoder: codecs.IncrementalDecoder, chunk: bytes, *, final: bool = False) -> str:
     try:
         return decoder.decode(chunk, final)
     except UnicodeError as error:
@@ -81,7 +80,7 @@ def _marked(chunk: bytes) -> str:
     return next((encoding for mark, encoding in _MARKS if chunk.startswith(mark)), "")
 
 
-def _guessed(path: Path, chunk: bytes) -> str:
+def _guessed(path: Named, chunk: bytes) -> str:
     # In this order: text in GB18030 breaks nearly everywhere as UTF-8, but UTF-8 often passes for GB18030.
     for encoding in ("utf-8", "gb18030"):
         text = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(chunk, final=False)
@@ -101,7 +100,7 @@ def _is_mostly_whole(text: str) -> bool:
     return long >= 3 * broken or short >= 10 * broken
 
 
-def _likeliest(path: Path, sample: bytes) -> str:
+def _likeliest(path: Named, sample: bytes) -> str:
     from charset_normalizer import from_bytes
 
     best = from_bytes(sample).best()

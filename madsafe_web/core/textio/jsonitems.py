@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NoReturn
 
 from madsafe_web.core.textio.decoding import open_text
@@ -17,8 +16,10 @@ from madsafe_web.core.textio.records import (
     OtherShape,
     Record,
     is_unicode,
+    kept_raw,
     value_defect,
 )
+from madsafe_web.core.textio.sources import Source
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _STRUCTURE = re.compile(r'["\\\[\]{}]')
@@ -28,7 +29,7 @@ _ADVICE_LINES = "If it holds one object a line, give it the ending .jsonl"
 _ADVICE_JSON = "Check that the file is one JSON document (an array, or an object of arrays)"
 
 
-def read_json_items(path: Path) -> Iterator[Record | BadRecord]:
+def read_json_items(path: Source) -> Iterator[Record | BadRecord]:
     """Items of a JSON array, or of a JSON object whose values are arrays (group = the name) or single values.
 
     Streamed: memory is bounded by the largest item. An item that cannot be used is a BadRecord; where the document
@@ -82,7 +83,7 @@ class _Unusable(Exception):
 class _Window:
     """The part of the text in memory: `text[at:]` is not read yet."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Source) -> None:
         self.path = path
         self.text, self.at = "", 0
         self.ended = False
@@ -132,7 +133,7 @@ class _Window:
         if "\\u" in text or not is_unicode(text):
             field, reason = value_defect(value)
             if reason:
-                return BadRecord(self.number, field, reason)
+                return BadRecord(self.number, field, reason, kept_raw(text))
         return Record(self.number, value, group, index)
 
     def fail(self, problem: str, advice: str, at: int | None = None) -> NoReturn:

@@ -1,33 +1,59 @@
-"""Rows of JSONL and CSV files, and of JSON in either shape."""
+"""Rows of JSONL and CSV files, and of any file by what its beginning looks like."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import json
+import re
+from collections.abc import Iterator, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Literal
 
 import orjson
 
 from madsafe_web.core.textio.decoding import OVERSIZE, open_text, text_lines
 from madsafe_web.core.textio.jsonitems import read_json_items
+from madsafe_web.core.textio.parquet import is_parquet, read_parquet
 from madsafe_web.core.textio.records import (
     MAX_ITEM,
     TOO_LARGE,
     BadFile,
     BadRecord,
+    Named,
     OtherShape,
     Record,
     is_unicode,
+    kept_raw,
     text_defect,
     value_defect,
 )
+from madsafe_web.core.textio.sources import Source
 
 Shape = Literal["json", "jsonl"]
+Layout = Literal["json", "jsonl", "csv", "parquet"]
+
+_JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[\]{"])')
 
 
-def read_jsonl(path: Path) -> Iterator[Record | BadRecord]:
+def read_any(path: Source, columns: Sequence[str] = ()) -> Iterator[Record | BadRecord]:
+    """Rows of a JSON, JSONL, CSV or Parquet file, whatever its name; `columns` as `read_csv` takes them."""
+    layout = file_layout(path)
+    if layout == "parquet":
+        return read_parquet(path)
+    if layout == "csv":
+        return read_csv(path, columns)
+    return read_jsonl(path) if layout == "jsonl" else read_json_items(path)
+
+
+def file_layout(path: Source) -> Layout:
+    """What the beginning of a file looks like; a file that is neither Parquet nor JSON is taken for CSV."""
+    if is_parquet(path):
+        return "parquet"
+    head = next(open_text(path), "")
+    return file_shape(path) if _JSON_START.match(head) else "csv"
+
+
+def read_jsonl(path: Source) -> Iterator[Record | BadRecord]:
     """One JSON value a line; `number` is the line, blank lines are passed over. Raises BadFile when it is no JSONL."""
     started = False
     for number, line in enumerate(text_lines(open_text(path)), start=1):
@@ -39,12 +65,12 @@ def read_jsonl(path: Path) -> Iterator[Record | BadRecord]:
         yield _json_line(number, line)
 
 
-def read_rows(path: Path) -> Iterator[Record | BadRecord]:
+def read_rows(path: Source) -> Iterator[Record | BadRecord]:
     """Rows of a file that may be JSONL or one JSON document: its beginning tells."""
     return read_jsonl(path) if file_shape(path) == "jsonl" else read_json_items(path)
 
 
-def file_shape(path: Path) -> Shape:
+def file_shape(path: Source) -> Shape:
     """ "jsonl" when each line is a JSON object of its own, else "json". Reads two lines, not the file."""
     lines = (line for line in text_lines(open_text(path)) if line and not line.isspace())
     first = next(lines, "").strip()
@@ -60,10 +86,11 @@ def file_shape(path: Path) -> Shape:
     return "json" if all(isinstance(part, list | dict) for part in only.values()) else "jsonl"
 
 
-def read_csv(path: Path) -> Iterator[Record | BadRecord]:
-    """Rows below the header as {column: cell}, cells unchanged; tab-separated when the header has tabs and no comma.
+def read_csv(path: Source, columns: Sequence[str] = ()) -> Iterator[Record | BadRecord]:
+    """Rows below the header as {column: cell}, cells unchanged; tab-separated when the first line has only tabs.
 
-    A row with another number of cells, bad quotes or unusable text is a BadRecord.
+    `columns` names the cells of a file without a header; should one stand there after all (the same names, case
+    aside), it is passed over. A row with another number of cells, bad quotes or unusable text is a BadRecord.
     Raises BadFile for an empty file, a header with a name twice, or quotes that never close.
     """
     csv.field_size_limit(MAX_ITEM)
@@ -71,7 +98,7 @@ def read_csv(path: Path) -> Iterator[Record | BadRecord]:
     first = next(lines, "")
     delimiter = "\t" if "\t" in first and "," not in first else ","
     reader = csv.reader(chain([first], lines), delimiter=delimiter, strict=True)
-    header = _header(path, reader)
+    header = list(columns) or _header(path, reader)
     number = 0
     while True:
         try:
@@ -85,28 +112,35 @@ def read_csv(path: Path) -> Iterator[Record | BadRecord]:
                 raise BadFile(path, "a quote opens and never closes", advice, where) from error
             yield BadRecord(number, "", f"is not valid CSV: {error}")
             continue
+        if columns and not number and _is_header(cells, header):
+            continue
         if cells:
             number += 1
             yield _csv_row(number, header, cells)
+
+
+def _is_header(cells: list[str], columns: list[str]) -> bool:
+    return [cell.strip().casefold() for cell in cells] == [name.casefold() for name in columns]
 
 
 def _json_line(number: int, line: str) -> Record | BadRecord:
     if line is OVERSIZE:
         return BadRecord(number, "", TOO_LARGE)
     if not is_unicode(line):
-        return BadRecord(number, "", text_defect(line))
+        return BadRecord(number, "", text_defect(line), kept_raw(line))
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        return BadRecord(number, "", f"is not valid JSON: {error.msg} at character {error.colno}")
+        reason = f"is not valid JSON: {error.msg} at character {error.colno}"
+        return BadRecord(number, "", reason, kept_raw(line))
     if "\\u0000" in line:
         field, reason = value_defect(value)
         if reason:
-            return BadRecord(number, field, reason)
+            return BadRecord(number, field, reason, kept_raw(line))
     return Record(number, value)
 
 
-def _header(path: Path, reader: Iterator[list[str]]) -> list[str]:
+def _header(path: Named, reader: Iterator[list[str]]) -> list[str]:
     try:
         header = [name.strip() for name in next(reader, [])]
     except csv.Error as error:
@@ -124,7 +158,12 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Record | BadRe
         return BadRecord(number, "", TOO_LARGE)
     if reason := text_defect(row):
         field = next((name for name, cell in zip(header, cells, strict=False) if text_defect(cell)), "")
-        return BadRecord(number, field, reason)
+        return BadRecord(number, field, reason, _kept_cells(cells))
     if len(cells) != len(header):
-        return BadRecord(number, "", f"has {len(cells)} cells, expected {len(header)}")
+        return BadRecord(number, "", f"has {len(cells)} cells, expected {len(header)}", _kept_cells(cells))
     return Record(number, dict(zip(header, cells, strict=True)))
+
+
+def _kept_cells(cells: list[str]) -> str:
+    """A row that does not fit its header, as a JSON array."""
+    return kept_raw(json.dumps([kept_raw(cell) for cell in cells], ensure_ascii=False))

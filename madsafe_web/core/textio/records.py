@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 MAX_ITEM = 16 * 1024 * 1024  # characters of one row
 TOO_LARGE = f"is larger than {MAX_ITEM // 1024 // 1024} MB"
+MAX_RAW = 64 * 1024  # bytes of a bad row that are kept for people to correct
+
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
+class Named(Protocol):
+    """A file, or a member of an archive or folder: all that a message needs to know of it."""
+
+    @property
+    def name(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,19 +36,22 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
-    """One row that cannot be used. `reason` completes "the row ..."; `field` is "" where the whole row is meant."""
+    """One row that cannot be used. `reason` completes "the row ..."; `field` is "" where the whole row is meant.
+
+    `raw` is the row as it stood in the file, see `kept_raw`.
+    """
 
     number: int
     field: str
     reason: str
+    raw: str = ""
 
 
 class BadFile(Exception):
     """A file that cannot be read on. The message says which file, where, what is wrong and what to do."""
 
-    def __init__(self, path: Path, problem: str, advice: str, where: str = "") -> None:
+    def __init__(self, path: Named, problem: str, advice: str, where: str = "") -> None:
         super().__init__(f"{path.name}{', ' + where if where else ''}: {problem}. {advice}")
-        self.path = path
         self.problem = problem
 
 
@@ -55,6 +68,14 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def kept_raw(text: str) -> str:
+    """A bad row to be kept, "" when it is over 64 KiB; characters that no database stores become U+FFFD."""
+    if len(text) > MAX_RAW:
+        return ""
+    plain = _UNSTORABLE.sub("\ufffd", text)
+    return plain if len(plain.encode()) <= MAX_RAW else ""
 
 
 def text_defect(text: str) -> str:

@@ -1,6 +1,6 @@
-"""Bytes of a plain file, a gzip file or the one data file in a zip archive, with caps against archive bombs.
+"""Bytes of a plain file, a gzip file or one data file in a zip archive, with caps against archive bombs.
 
-Nothing is ever extracted to disk, and sizes are counted on the stream, not believed from headers.
+Nothing is ever extracted under a name from an archive, and sizes are counted on the stream, not believed from headers.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Protocol
 
-from madsafe_web.core.textio.records import BadFile
+from madsafe_web.core.textio.records import BadFile, Named
 
 CHUNK = 1024 * 1024
 MAX_TOTAL = 2 * 1024**3  # unpacked bytes
@@ -23,73 +24,160 @@ MAX_RATIO = 100
 RATIO_FROM = 1024 * 1024  # unpacked bytes below which the ratio says nothing about harm
 MAX_ENTRIES = 1000
 MAX_DIRECTORY = 16 * 1024 * 1024  # bytes of a zip's central directory, which zipfile reads at once
+DATA_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"})
 
 _GZIP, _ZIP, _ZIP_EMPTY = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _ADVICE_BOMB = "Unpack it yourself and import the data file"
 _ADVICE_CUT = "It was probably cut off or damaged while being copied: fetch it again"
-_DATA_SUFFIXES = {".jsonl", ".ndjson", ".json", ".csv", ".tsv"}
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One data file of an archive or folder.
+
+    `name` is its path inside, with "/"; `path` the file on disk that holds it; `entry` its name in the zip archive
+    there, "" where that file is the data file itself.
+    """
+
+    name: str
+    path: Path
+    entry: str = ""
+
+
+Source = Path | Member
 
 
 class _Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def open_bytes(path: Path) -> Iterator[bytes]:
+def open_bytes(source: Source) -> Iterator[bytes]:
     """Chunks of 1 MB of the unpacked content. What a file is, its first bytes say, not its name.
 
-    Raises BadFile for a damaged, encrypted, nested or dangerous archive, and OSError when the file cannot be read.
+    Raises BadFile for a damaged, encrypted, nested or dangerous archive or a folder, OSError when it cannot be read.
     """
+    path, entry = (source.path, source.entry) if isinstance(source, Member) else (source, "")
+    if path.is_dir():
+        raise BadFile(source, "it is a folder, expected a file", "Import the data file in it")
     with path.open("rb") as raw:
         magic = raw.read(4)
         raw.seek(0)
         if magic[:2] == _GZIP:
             with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield from _unpacked(path, unpacked, path.stat().st_size)
+                yield from _unpacked(source, unpacked, path.stat().st_size)
         elif magic in (_ZIP, _ZIP_EMPTY):
-            yield from _from_zip(path, raw)
+            yield from _from_zip(source, raw, entry)
         else:
             while chunk := raw.read(CHUNK):
                 yield chunk
 
 
-def _from_zip(path: Path, raw: IO[bytes]) -> Iterator[bytes]:
+def is_zip(path: Path) -> bool:
+    """True when the first bytes are those of a zip archive."""
+    with path.open("rb") as raw:
+        return raw.read(4) in (_ZIP, _ZIP_EMPTY)
+
+
+def zip_entries(path: Path) -> list[zipfile.ZipInfo]:
+    """The files in a zip archive but for junk, in its order. Raises BadFile for a table that cannot be trusted."""
+    with path.open("rb") as raw, _archive(path, raw) as archive:
+        return _files(path, archive)
+
+
+def refuse_entry(path: Named, entry: zipfile.ZipInfo) -> None:
+    """Raise BadFile for an entry with an unsafe name, a link, an encrypted one or a bomb by its declared size."""
+    name = entry.orig_filename.replace("\\", "/")
+    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
+        raise BadFile(path, f"the zip archive holds the unsafe file name {name[:80]!r}", _ADVICE_BOMB)
+    if stat.S_ISLNK(entry.external_attr >> 16):
+        raise BadFile(path, f"the zip archive holds a link, {name[:80]!r}", _ADVICE_BOMB)
+    if entry.flag_bits & 1:
+        raise BadFile(path, "the zip archive is encrypted", "Unpack it with its password and import the data file")
+    _refuse_bomb(path, entry.file_size, entry.compress_size)
+
+
+def data_names(names: list[str]) -> list[str]:
+    """Those of several files that look like data by their endings; a single file is data whatever it is called."""
+    if len(names) < 2:
+        return names
+    return [name for name in names if PurePosixPath(name).suffix.lower() in DATA_SUFFIXES]
+
+
+def is_junk(name: str) -> bool:
+    """True for hidden files and for __MACOSX, where macOS writes a shadow of every file with the real one's ending."""
+    parts = name.split("/")
+    return any(part == "__MACOSX" or (part.startswith(".") and part not in (".", "..")) for part in parts)
+
+
+def _archive(path: Named, raw: IO[bytes]) -> zipfile.ZipFile:
     _refuse_large_directory(path, raw)
     try:
-        with zipfile.ZipFile(raw) as archive:
-            member = _data_member(path, archive.infolist())
-            with archive.open(member) as unpacked:
-                yield from _unpacked(path, unpacked, member.compress_size)
+        return zipfile.ZipFile(raw)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise BadFile(path, f"the zip archive cannot be read ({error})", _ADVICE_CUT) from error
 
 
-def _unpacked(path: Path, stream: _Readable, packed_size: int) -> Iterator[bytes]:
+def _files(path: Named, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    entries = archive.infolist()
+    if len(entries) > MAX_ENTRIES:
+        raise BadFile(path, f"the zip archive has more than {MAX_ENTRIES:,} entries", _ADVICE_BOMB)
+    return [entry for entry in entries if not entry.is_dir() and not is_junk(entry.filename)]
+
+
+def _from_zip(source: Source, raw: IO[bytes], entry: str) -> Iterator[bytes]:
+    with _archive(source, raw) as archive:
+        member = _named_member(source, archive, entry) if entry else _only_member(source, archive)
+        try:
+            with archive.open(member) as unpacked:
+                yield from _unpacked(source, unpacked, member.compress_size)
+        except (zipfile.BadZipFile, NotImplementedError) as error:
+            raise BadFile(source, f"the zip archive cannot be read ({error})", _ADVICE_CUT) from error
+
+
+def _named_member(source: Named, archive: zipfile.ZipFile, entry: str) -> zipfile.ZipInfo:
+    member = archive.getinfo(entry)
+    refuse_entry(source, member)
+    return member
+
+
+def _only_member(source: Named, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
+    files = {entry.filename: entry for entry in _files(source, archive)}
+    for entry in files.values():
+        refuse_entry(source, entry)
+    names = data_names(list(files))
+    if len(names) != 1:
+        problem = f"the zip archive holds {len(names)} data files (JSONL, JSON, CSV or Parquet), expected one"
+        raise BadFile(source, problem, "Unpack it and import each data file by itself")
+    return files[names[0]]
+
+
+def _unpacked(source: Named, stream: _Readable, packed_size: int) -> Iterator[bytes]:
     total = 0
     while True:
         try:
             chunk = stream.read(CHUNK)
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             where = f"after {total:,} unpacked bytes"
-            raise BadFile(path, "the compressed data is damaged or ends too early", _ADVICE_CUT, where) from error
+            raise BadFile(source, "the compressed data is damaged or ends too early", _ADVICE_CUT, where) from error
         if not chunk:
             return
         if not total and (chunk[:2] == _GZIP or chunk[:4] == _ZIP):
-            raise BadFile(path, "there is an archive inside the archive", _ADVICE_BOMB)
+            raise BadFile(source, "there is an archive inside the archive", _ADVICE_BOMB)
         total += len(chunk)
-        _refuse_bomb(path, total, packed_size)
+        _refuse_bomb(source, total, packed_size)
         yield chunk
 
 
-def _refuse_bomb(path: Path, unpacked: int, packed: int) -> None:
+def _refuse_bomb(source: Named, unpacked: int, packed: int) -> None:
     if unpacked > MAX_TOTAL:
-        raise BadFile(path, f"it unpacks to more than {MAX_TOTAL // 1024**3} GB", "Split it into smaller files")
+        raise BadFile(source, f"it unpacks to more than {MAX_TOTAL // 1024**3} GB", "Split it into smaller files")
     if unpacked > RATIO_FROM and unpacked > MAX_RATIO * packed:
-        raise BadFile(path, f"it unpacks to more than {MAX_RATIO} times its size, like an archive bomb", _ADVICE_BOMB)
+        raise BadFile(source, f"it unpacks to more than {MAX_RATIO} times its size, like an archive bomb", _ADVICE_BOMB)
 
 
-def _refuse_large_directory(path: Path, raw: IO[bytes]) -> None:
+def _refuse_large_directory(path: Named, raw: IO[bytes]) -> None:
     """zipfile loads the whole table of contents before anything can be checked, so its size is looked up first."""
-    size = path.stat().st_size
+    size = raw.seek(0, 2)
     raw.seek(max(0, size - 65_557))  # the end record is 22 bytes plus a comment of at most 65,535
     tail = raw.read()
     at = tail.rfind(_ZIP_EMPTY)
@@ -99,34 +187,3 @@ def _refuse_large_directory(path: Path, raw: IO[bytes]) -> None:
     if entries > MAX_ENTRIES or directory > MAX_DIRECTORY:
         raise BadFile(path, f"the zip archive has more than {MAX_ENTRIES:,} entries", _ADVICE_BOMB)
     raw.seek(0)
-
-
-def _data_member(path: Path, entries: list[zipfile.ZipInfo]) -> zipfile.ZipInfo:
-    if len(entries) > MAX_ENTRIES:
-        raise BadFile(path, f"the zip archive has more than {MAX_ENTRIES:,} entries", _ADVICE_BOMB)
-    for entry in entries:
-        _refuse_entry(path, entry)
-    files = [entry for entry in entries if not entry.is_dir() and not _is_junk(entry.filename)]
-    if len(files) > 1:
-        files = [entry for entry in files if PurePosixPath(entry.filename).suffix.lower() in _DATA_SUFFIXES]
-    if len(files) != 1:
-        problem = f"the zip archive holds {len(files)} data files (JSONL, JSON or CSV), expected one"
-        raise BadFile(path, problem, "Unpack it and import each data file by itself")
-    _refuse_bomb(path, files[0].file_size, files[0].compress_size)
-    return files[0]
-
-
-def _refuse_entry(path: Path, entry: zipfile.ZipInfo) -> None:
-    name = entry.orig_filename.replace("\\", "/")
-    if name.startswith("/") or re.match(r"[A-Za-z]:", name) or ".." in name.split("/"):
-        raise BadFile(path, f"the zip archive holds the unsafe file name {name[:80]!r}", _ADVICE_BOMB)
-    if stat.S_ISLNK(entry.external_attr >> 16):
-        raise BadFile(path, f"the zip archive holds a link, {name[:80]!r}", _ADVICE_BOMB)
-    if entry.flag_bits & 1:
-        raise BadFile(path, "the zip archive is encrypted", "Unpack it with its password and import the data file")
-
-
-def _is_junk(name: str) -> bool:
-    """macOS writes a shadow of every file into __MACOSX, with the real file's ending."""
-    parts = name.split("/")
-    return parts[0] == "__MACOSX" or parts[-1].startswith("._") or parts[-1] == ".DS_Store"

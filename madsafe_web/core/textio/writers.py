@@ -67,7 +67,11 @@ def _inert(cell: object) -> object:
 
 
 def sha256_file(path: Path) -> str:
-    """SHA-256 of the bytes as they lie on disk, in hex."""
+    """SHA-256 of the bytes as they lie on disk, in hex; of a folder, that of its files' names and hashes."""
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())
+        lines = (f"{file.relative_to(path).as_posix()}\0{sha256_file(file)}\n" for file in files)
+        return hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
