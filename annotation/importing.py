@@ -90,7 +90,7 @@ def _existing(name: str) -> Path:
 
 def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) -> None:
     """Make the corpus and note the number of rows; a corpus of the same file is imported into again."""
-    licence = declared.licence or importer.licence
+    licence, sha256 = declared.licence or importer.licence, sha256_file(path)
     values = {
         "format": importer.name,
         "role": declared.role or importer.default_role,
@@ -98,10 +98,10 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) 
         "licence": licence,
         "exportable": "NC" not in licence.upper() if declared.exportable is None else declared.exportable,
         "file_name": path.name,
-        "sha256": sha256_file(path),
+        "sha256": sha256,
         "mapping": declared.mapping,
     }
-    sha256, name = values["sha256"], declared.name or path.name
+    name = declared.name or path.name
     corpus = _corpus(declared, name, sha256)
     with job.commit() as progress:
         corpus = corpus or Corpus.objects.create(name=name, **values)

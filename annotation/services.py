@@ -24,8 +24,9 @@ from annotation.models import (
     Response,
 )
 from annotation.rows import Candidate, LabelRow, NewResponse, PromptRow
+from annotation.searching import remember
 from annotation.selectors import map_draft
-from annotation.text import language, prompt_key, response_key
+from annotation.text import folded, language, prompt_key, response_key
 from madsafe_web.core.audit import audit
 from madsafe_web.core.llm.parse import Suggestion, label_key
 from madsafe_web.core.models import Run, User
@@ -123,6 +124,7 @@ def prompts_add_generated(run: Run, candidates: Sequence[Candidate]) -> list[int
             corpus=corpus,
             key=prompt_key(one.text),
             text=one.text,
+            folded=folded(one.text),
             language=language(one.text),
             origin=Prompt.Origin.GENERATED,
             run=run,
@@ -134,6 +136,7 @@ def prompts_add_generated(run: Run, candidates: Sequence[Candidate]) -> list[int
     Prompt.objects.bulk_create(rows, batch_size=500)
     by_key = {bytes(key): pk for pk, key in Prompt.objects.filter(run=run, corpus=corpus).values_list("id", "key")}
     ids = [by_key[bytes(row.key)] for row in rows]
+    remember((pk, row.folded) for pk, row in zip(ids, rows, strict=True))
     intents_add(run, [(pk, one.labels) for pk, one in zip(ids, candidates, strict=True)])
     return ids
 

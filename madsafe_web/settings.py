@@ -268,6 +268,8 @@ STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
 # Called by every sweep of a worker: what the apps must look after besides runs.
 SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned", "madsafe_web.core.api.once:sweep"]
+# Called when a backup was restored: what the database holds besides rows of models is made anew.
+RESTORE_HOOKS = ["annotation.searching:rebuild"]
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))

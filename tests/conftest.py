@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from annotation import label_use, spread
+from annotation import corpus_facts, label_use, spread
 from annotation.catalogue import held
 from madsafe_web.core.models import User
 from tests.factories import Person, make_user, sign_in
@@ -16,6 +16,7 @@ def nothing_kept() -> None:
     label_use.forget()
     spread.forget()
     held.forget()
+    corpus_facts.forget()
 
 
 @pytest.fixture

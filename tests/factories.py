@@ -21,8 +21,9 @@ from annotation.models import (
 )
 from annotation.pieces import upload_whole
 from annotation.reviewing import NewItem, items_add
+from annotation.searching import remember
 from annotation.services import Decision, label_assign, map_draft_open, map_publish
-from annotation.text import language, prompt_key, response_key
+from annotation.text import folded, language, prompt_key, response_key
 from madsafe_web.core.llm.parse import label_key
 from madsafe_web.core.models import Endpoint, Run, User
 
@@ -68,14 +69,20 @@ def make_prompts(count: int, corpus: Corpus | None = None, **values: Any) -> lis
     corpus = corpus or make_corpus()
     held = corpus.prompts.count()
     texts = [f"prompt {number}" for number in range(held + 1, held + count + 1)]
-    rows = [Prompt(corpus=corpus, key=prompt_key(text), text=text, language="en", **values) for text in texts]
-    return list(Prompt.objects.bulk_create(rows))
+    values = {"language": "en", **values}
+    rows = [Prompt(corpus=corpus, key=prompt_key(text), text=text, folded=folded(text), **values) for text in texts]
+    return _searchable(Prompt.objects.bulk_create(rows))
 
 
 def make_prompt(text: str = "a prompt", corpus: Corpus | None = None, **values: Any) -> Prompt:
     corpus = corpus or make_corpus()
-    values = {"language": language(text), **values}
-    return Prompt.objects.create(corpus=corpus, key=prompt_key(text), text=text, **values)
+    values = {"language": language(text), "folded": folded(text), **values}
+    return _searchable([Prompt.objects.create(corpus=corpus, key=prompt_key(text), text=text, **values)])[0]
+
+
+def _searchable(prompts: list[Prompt]) -> list[Prompt]:
+    remember((prompt.pk, prompt.folded) for prompt in prompts)
+    return prompts
 
 
 def make_response(prompt: Prompt, text: str = "a reply", **values: Any) -> Response:

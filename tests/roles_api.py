@@ -46,6 +46,7 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # the body names no stage, no file, no label, no seat
     "api:corpora": {"GET": READ, "POST": only(400, "lead")},
     "api:corpus": {"GET": READ},
+    "api:corpus-rejected": {"GET": READ},
     "api:prompts": {"GET": READ},
     "api:prompt": {"GET": READ},
     "api:labels": {"GET": READ},

@@ -12,7 +12,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from annotation import label_use, spread
+from annotation import corpus_facts, label_use, spread
+from annotation.models import Upload
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Endpoint, User
 from tests.factories import (
@@ -87,6 +88,12 @@ def reviews(first: int, last: int) -> None:
         make_queue(MANY)
 
 
+def uploads(first: int, last: int) -> None:
+    lead = User.objects.get(username="lead")
+    for number in range(first, last):
+        Upload.objects.create(token=f"{number:032}", user=lead, name=f"rows{number}.json", size=3)
+
+
 # Address of a list → what makes rows number `first` to `last` of it.
 LISTS: dict[str, Callable[[int, int], None]] = {
     "overview": runs,
@@ -94,6 +101,7 @@ LISTS: dict[str, Callable[[int, int], None]] = {
     "runs:list": runs,
     "annotation:corpora": corpora,
     "annotation:prompts": prompts,
+    "annotation:upload": uploads,
     "annotation:merge": labels,
     "annotation:review": reviews,
     "pipeline:sets": sets,
@@ -120,6 +128,7 @@ def queries(person: Client, path: str) -> int:
     """The number of queries of a page that was opened before, so that what is kept in the process is there."""
     label_use.forget()
     spread.forget()
+    corpus_facts.forget()
     assert person.get(path).status_code == 200
     with CaptureQueriesContext(connection) as captured:
         person.get(path)

@@ -58,7 +58,6 @@ def make_world(folder: Path) -> World:
     endpoint = make_endpoint()
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
-    upload = make_upload(User.objects.get(username="lead"), ROWS).token
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
@@ -71,8 +70,8 @@ def make_world(folder: Path) -> World:
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
-        "annotation:corpus": [prompts[0].corpus_id],
-        **{f"annotation:upload-{part}": [upload] for part in ("preview", "piece", "cancel")},
+        **upload_world(),
+        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in ("", "-use", "-corrected", "-rejects")},
         "annotation:prompt": [prompts[0].pk],
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
@@ -81,13 +80,19 @@ def make_world(folder: Path) -> World:
     }
 
 
+def upload_world() -> World:
+    """A file that the lead sent and did not import yet."""
+    token = make_upload(User.objects.get(username="lead"), ROWS).token
+    return {f"annotation:upload-{part}": [token] for part in ("preview", "piece")}
+
+
 def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int, endpoint: int) -> World:
     """The objects of the API's addresses, which are those of the pages."""
     return {
         "api:run": [run],
         **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
         "api:endpoint": [endpoint],
-        "api:corpus": [prompt.corpus_id],
+        **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected")},
         "api:prompt": [prompt.pk],
         "api:label": [label],
         **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-publish", "-finish")},

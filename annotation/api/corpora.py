@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.http import QueryDict
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -11,7 +13,8 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotation.models import Category, Corpus
+from annotation.corpus_facts import LENGTHS, Facts
+from annotation.models import Category, Corpus, RejectedImport
 from annotation.pages.corpora import corpora_shown, corpus_context
 from annotation.selectors import categories
 from annotation.uploading import UploadForm, declared, import_start
@@ -23,7 +26,10 @@ from madsafe_web.core.api.runs import RunDetail, run_detail
 from madsafe_web.core.api.views import ApiView, ListView
 from madsafe_web.core.models import User
 
-PLAIN = ("id", "name", "format", "role", "split", "licence", "exportable", "file_name", "sha256", "created")
+PLAIN = (
+    *("id", "name", "format", "role", "split", "licence", "exportable"),
+    *("file_name", "sha256", "mapping", "created", "withdrawn"),
+)
 
 
 class CategoryShown(serializers.ModelSerializer[Category]):
@@ -48,26 +54,60 @@ class CorpusShown(serializers.Serializer[Any]):
     file_name = serializers.CharField(allow_blank=True)
     sha256 = serializers.CharField(allow_blank=True)
     created = serializers.DateTimeField()
+    withdrawn = serializers.DateTimeField(allow_null=True, help_text="Since when its texts are blanked.")
     prompts = serializers.IntegerField()
     responses = serializers.IntegerField()
     rejected = serializers.IntegerField(help_text="Rows of the file that could not be imported.")
     imported = serializers.CharField(help_text="`done`, `importing`, or the state of a run that did not end.")
 
 
-class Scenario(serializers.Serializer[Any]):
+class Named(serializers.Serializer[Any]):
     name = serializers.CharField()
     count = serializers.IntegerField()
 
 
+class LengthBar(serializers.Serializer[Any]):
+    most = serializers.IntegerField(allow_null=True, help_text="Characters; null in the last bar.")
+    count = serializers.IntegerField()
+
+
 class RejectedRow(serializers.Serializer[Any]):
+    file = serializers.CharField(allow_blank=True)
     row = serializers.IntegerField(source="number")
-    field = serializers.CharField(source="text", allow_blank=True)
+    field = serializers.CharField(allow_blank=True)
     reason = serializers.CharField(source="why")
 
 
+class ImportShown(serializers.Serializer[Any]):
+    """One file that a run brought in: read = imported + duplicates + rejected."""
+
+    run = serializers.IntegerField(source="run_id")
+    state = serializers.CharField()
+    file = serializers.CharField()
+    by = serializers.CharField()
+    read = serializers.IntegerField()
+    imported = serializers.IntegerField()
+    duplicates = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    warnings = serializers.DictField(child=serializers.IntegerField())
+
+
 class CorpusDetail(CorpusShown):
-    scenarios = Scenario(many=True)
-    rejected_rows = RejectedRow(many=True, help_text="The first of them.")
+    mapping = serializers.DictField(help_text="How the columns of a file of no known format were read.")
+    without_response = serializers.IntegerField()
+    imports = ImportShown(many=True)
+    languages = Named(many=True)
+    scenarios = Named(many=True)
+    attack_types = Named(many=True)
+    lengths = LengthBar(many=True, help_text="Prompts by their length.")
+    rejected_rows = RejectedRow(many=True, help_text="The newest of them; all at `rejected/`.")
+
+
+class RejectedLine(serializers.ModelSerializer[RejectedImport]):
+    class Meta:
+        model = RejectedImport
+        fields = ("id", "run", "file", "row", "field", "reason", "raw")
+        read_only_fields = fields
 
 
 class CorpusQuery(ListQuery):
@@ -137,13 +177,38 @@ class CorpusOne(ApiView):
     def get(self, request: Request, pk: int) -> Response:
         """Show a corpus with its scenarios and the rows that could not be imported."""
         row = self.row(Corpus, pk)
-        context = corpus_context(row)
-        found = context["corpus"]
-        facts = {
+        context = corpus_context(row, QueryDict())
+        facts = context["facts"]
+        shown = {
             **plain(row),
-            **{name: found[name] for name in ("prompts", "responses", "rejected")},
-            "imported": found["state"],
-            "scenarios": context["scenarios"],
+            **{name: getattr(facts, name) for name in ("prompts", "responses", "without_response")},
+            "rejected": context["pager"].total,
+            "imported": context["state"],
+            "imports": context["imports"],
+            "languages": named(facts.languages),
+            "scenarios": named(facts.scenarios),
+            "attack_types": named(facts.attacks),
+            "lengths": lengths(facts),
             "rejected_rows": context["rejected"],
         }
-        return Response(CorpusDetail(facts).data)
+        return Response(CorpusDetail(shown).data)
+
+
+def named(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """The most frequent first, ties by name."""
+    return [{"name": name, "count": n} for name, n in sorted(counts.items(), key=lambda one: (-one[1], one[0]))]
+
+
+def lengths(facts: Facts) -> list[dict[str, Any]]:
+    """The bars of the length histogram; the last has no upper bound."""
+    return [{"most": most, "count": n} for most, n in zip((*LENGTHS, None), facts.lengths, strict=True)]
+
+
+class CorpusRejected(ListView):
+    query_form = ListQuery
+
+    @extend_schema(operation_id="corpora_rejected", responses=RejectedLine(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        """List the rows that could not be imported into a corpus, as they came."""
+        rows = RejectedImport.objects.filter(corpus=self.row(Corpus, pk))
+        return self.page(rows, lambda found: list(RejectedLine(found, many=True).data))

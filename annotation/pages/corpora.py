@@ -1,32 +1,31 @@
-"""Corpora with their counts and how far their import is."""
+"""Corpora with their counts and how far their import is; the page of one corpus with its figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count
+from django.http import QueryDict
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from annotation.models import Corpus, Prompt, RejectedImport, Response
-from madsafe_web.core.models import Chunk, Run
+from annotation.corpus_facts import LENGTHS, Facts, corpus_counts, corpus_facts
+from annotation.models import Corpus, RejectedImport
+from annotation.pages.distributions import Drawn
+from annotation.pages.imports import Imported, imports_of
+from madsafe_web.core.charts.figures import histogram, scenario_distribution
+from madsafe_web.core.charts.parts import Chart
+from madsafe_web.core.paging import newest_first
+from madsafe_web.core.runs.pages import Item, value_text
 
-MOST_SCENARIOS = 100
-MOST_REJECTED = 50
+MOST_BARS = 30
+MOST_NAMES = 12  # languages, kinds of attack, warnings and reasons that the page names
+RAW_SHOWN = 400  # characters of a rejected row
 Context = dict[str, Any]  # Any: a template's context
-S = Run.State
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """The newest import of one corpus: its state, and rows read and found to be there already."""
-
-    state: str
-    read: int
-    duplicates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,86 +38,149 @@ class CorpusShown:
     responses: int
     rejected: int
     licence: str
+    exportable: bool
     imported: datetime | None
 
 
-def corpora_shown(rows: QuerySet[Corpus]) -> list[CorpusShown]:
-    """All corpora by name, in six queries."""
-    prompts = _counts(Prompt.objects.values_list("corpus"))
-    responses = _counts(Response.objects.values_list("prompt__corpus"))
-    rejected = _counts(RejectedImport.objects.values_list("corpus"))
-    imports = imports_newest()
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many rows have a name, and what share of all in percent."""
+
+    name: str
+    count: int
+    percent: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    file: str
+    number: int
+    field: str
+    why: str
+    raw: str
+
+
+def corpora_shown(rows: Iterable[Corpus]) -> list[CorpusShown]:
+    """These corpora as lines of a list, in a fixed number of queries."""
+    corpora = list(rows)
+    counts, imports = corpus_counts(), imports_of(corpora)
     return [
         CorpusShown(
             id=row.pk,
             name=row.name,
-            state=imports[row.name].state if row.name in imports else "done",
+            state=corpus_state(row, imports.get(row.pk, [])),
             use=row.get_role_display(),
-            prompts=prompts.get(row.pk, 0),
-            responses=responses.get(row.pk, 0),
-            rejected=rejected.get(row.pk, 0),
+            prompts=counts.prompts.get(row.pk, 0),
+            responses=counts.responses.get(row.pk, 0),
+            rejected=counts.rejected.get(row.pk, 0),
             licence=row.licence,
+            exportable=row.exportable,
             imported=row.created,
         )
-        for row in rows.order_by("name")
+        for row in corpora
     ]
 
 
-def _counts(groups: QuerySet[Any, tuple[int]]) -> dict[int, int]:
-    """Key of a group → number of its rows."""
-    return dict(groups.order_by().annotate(n=Count("id")))
+def corpus_state(row: Corpus, imports: Sequence[Imported]) -> str:
+    """withdrawn, or how far the newest import is."""
+    if row.withdrawn:
+        return "withdrawn"
+    return imports[-1].state if imports else "done"
 
 
-def imports_newest() -> dict[str, Imported]:
-    """Corpus name → its newest import, in one query: a chunk of an import run is one file (annotation.importing)."""
-    chunks = Chunk.objects.filter(run__stage="import").select_related("run").order_by("run_id", "seq")
-    found = {}
-    for chunk in chunks:
-        for number in chunk.subjects:
-            declared = chunk.run.params["files"][int(number)]
-            name = declared.get("name") or Path(declared["path"]).name
-            found[name] = Imported(_state(chunk), chunk.read, chunk.duplicate)
-    return found
-
-
-def _state(chunk: Chunk) -> str:
-    if chunk.state == Chunk.State.DONE:
-        return "done"
-    return "importing" if chunk.run.state in (S.QUEUED, S.RUNNING) else chunk.run.state
-
-
-def corpus_context(row: Corpus) -> Context:
-    """The page of one corpus."""
-    prompts = Prompt.objects.filter(corpus=row).count()
-    imported = imports_newest().get(row.name, Imported("done", 0, 0))
+def corpus_context(row: Corpus, query: QueryDict) -> Context:
+    """The page of one corpus; `query` says which of its rejected rows are shown."""
+    facts = corpus_facts(row)
+    imports = imports_of([row]).get(row.pk, [])
     rejects = RejectedImport.objects.filter(corpus=row)
-    rejected = rejects.count()
+    page = newest_first(rejects, query)
     return {
-        "corpus": {
-            "id": row.pk,
-            "name": row.name,
-            "note": row.split and _("Split: %(split)s") % {"split": row.split},
-            "state": imported.state,
-            "format": row.format,
-            "use": row.get_role_display(),
-            "licence": row.licence,
-            "exportable": row.exportable,
-            "read": imported.read or prompts,
-            "prompts": prompts,
-            "responses": Response.objects.filter(prompt__corpus=row).count(),
-            "duplicates": imported.duplicates,
-            "rejected": rejected,
-        },
-        "scenarios": _scenarios(row, prompts),
-        "rejected": [
-            {"file": row.file_name, "number": one.row, "why": one.reason, "text": one.field}
-            for one in rejects.order_by("row")[:MOST_REJECTED]
-        ],
-        "files": [{"name": row.file_name, "sha": row.sha256}] if row.sha256 else [],
+        "corpus": row,
+        "state": corpus_state(row, imports),
+        "facts": facts,
+        "counts": import_counts(imports, facts, page.pager.total),
+        "imports": imports[::-1],
+        "languages": counted({language_name(code): n for code, n in facts.languages.items()}, facts.prompts),
+        "attacks": counted(facts.attacks, facts.prompts),
+        "warnings": counted(warnings(imports), facts.prompts),
+        "reasons": reasons(row),
+        "mapping": [Item(name, value_text(value)) for name, value in row.mapping.items()],
+        "figures": figures(row, facts),
+        "rejected": [rejected_shown(row, one) for one in page.rows],
+        "pager": page.pager,
     }
 
 
-def _scenarios(row: Corpus, prompts: int) -> list[Mapping[str, Any]]:
-    named = Prompt.objects.filter(corpus=row).exclude(scenario="").values_list("scenario").order_by()
-    counted = named.annotate(n=Count("id")).order_by("-n", "scenario")[:MOST_SCENARIOS]
-    return [{"name": name, "count": n, "percent": 100 * n / prompts} for name, n in counted]
+def import_counts(imports: Sequence[Imported], facts: Facts, rejected: int) -> dict[str, int]:
+    """Rows of all imports together; of a corpus that no import made, its prompts."""
+    if not imports:
+        return {"read": facts.prompts + rejected, "imported": facts.prompts, "duplicates": 0, "rejected": rejected}
+    return {
+        "read": sum(one.read for one in imports),
+        "imported": sum(one.imported for one in imports),
+        "duplicates": sum(one.duplicates for one in imports),
+        "rejected": sum(one.rejected for one in imports),
+    }
+
+
+def warnings(imports: Iterable[Imported]) -> Counter[str]:
+    """Reason → rows that were imported in spite of it, over all imports."""
+    found: Counter[str] = Counter()
+    for one in imports:
+        found.update(one.warnings)
+    return found
+
+
+def reasons(row: Corpus) -> list[Counted]:
+    """Why rows were rejected, the most frequent reasons first, each with its field."""
+    rows = RejectedImport.objects.filter(corpus=row).order_by().values_list("field", "reason")
+    found = {" ".join(filter(None, (field, reason))): n for field, reason, n in rows.annotate(n=Count("id"))}
+    return counted(found, sum(found.values()))
+
+
+def counted(counts: Mapping[str, int], total: int) -> list[Counted]:
+    """The most frequent names, ties by name."""
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_NAMES]
+    return [Counted(name, n, 100 * n / total if total else 0.0) for name, n in ranked]
+
+
+def language_name(code: str) -> str:
+    """The name of a language in that of the reader; of another one its code."""
+    return {"zh": _("Chinese"), "en": _("English")}.get(code, code)
+
+
+def rejected_shown(corpus: Corpus, row: RejectedImport) -> Rejected:
+    raw = row.raw if len(row.raw) <= RAW_SHOWN else f"{row.raw[:RAW_SHOWN]} …"
+    return Rejected(row.file or corpus.file_name, row.row, row.field, row.reason, raw)
+
+
+def figures(row: Corpus, facts: Facts) -> list[Drawn]:
+    """Scenarios as in Figure 3-2 of the paper, and the lengths of the prompts; each only where there are some."""
+    page = reverse("annotation:corpus", args=[row.pk])
+    found = []
+    if facts.scenarios:
+        found.append(_scenarios(row, facts.scenarios, page))
+    if facts.prompts:
+        found.append(_lengths(row, facts, page))
+    return found
+
+
+def _scenarios(row: Corpus, counts: Mapping[str, int], page: str) -> Drawn:
+    columns = (_("Corpus"), _("Scenario"), _("Prompts"))
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    drawn = scenario_distribution({row.name: dict(ranked[:MOST_BARS])}, axis=_("Prompts"))
+    whole = scenario_distribution({row.name: counts}, columns=columns)
+    note = _("the first %(shown)s of %(total)s") % {"shown": min(MOST_BARS, len(counts)), "total": len(counts)}
+    alt = _("Bars: number of prompts of %(corpus)s in each scenario.") % {"corpus": row.name}
+    return Drawn("fig-scenarios", _("By scenario"), note, alt, Chart(drawn.figure, whole.table), page)
+
+
+def _lengths(row: Corpus, facts: Facts, page: str) -> Drawn:
+    starts = (0, *(bound + 1 for bound in LENGTHS))
+    bins = [f"{low:,}–{high:,}" for low, high in zip(starts, LENGTHS, strict=False)] + [f"> {LENGTHS[-1]:,}"]
+    used = max(place for place, n in enumerate(facts.lengths) if n) + 1
+    columns = (_("Characters"), _("Prompts"))
+    chart = histogram(bins[:used], facts.lengths[:used], axis=_("Characters"), columns=columns)
+    note = _("the longest has %(count)s characters") % {"count": f"{facts.longest:,}"}
+    alt = _("Upright bars: number of prompts of %(corpus)s by their length.") % {"corpus": row.name}
+    return Drawn("fig-lengths", _("Lengths of the prompts"), note, alt, chart, page, upright=True)

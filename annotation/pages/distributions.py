@@ -29,12 +29,14 @@ class Drawn:
     note: str
     alt: str
     chart: Chart
+    page: str = ""  # where its CSV is had; "" for the distributions
+    upright: bool = False
     keys: tuple[object, ...] = ()
 
     @property
     def size(self) -> str:
-        """A few bars need less height."""
-        return "bars" if len(self.chart.table.rows) > FEW_BARS else "short"
+        """A few bars need less height, and so do upright ones."""
+        return "bars" if len(self.chart.table.rows) > FEW_BARS and not self.upright else "short"
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -47,7 +49,7 @@ class Drawn:
 
     @property
     def csv_url(self) -> str:
-        return f"{reverse('annotation:distributions')}?csv={self.id}"
+        return f"{self.page or reverse('annotation:distributions')}?csv={self.id}"
 
 
 def figures() -> list[Drawn]:

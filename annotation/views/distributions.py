@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from annotation.pages.distributions import figures
+from annotation.pages.distributions import Drawn, figures
 from madsafe_web.core.access import needs
 
 
@@ -15,9 +17,13 @@ from madsafe_web.core.access import needs
 @needs("browse")
 def distributions(request: HttpRequest) -> HttpResponse:
     drawn = figures()
-    wanted = request.GET.get("csv")
-    if wanted is None:
-        return render(request, "annotation/distributions.html", {"figures": drawn})
+    if "csv" in request.GET:
+        return figure_csv(drawn, request.GET["csv"])
+    return render(request, "annotation/distributions.html", {"figures": drawn})
+
+
+def figure_csv(drawn: Iterable[Drawn], wanted: str) -> HttpResponse:
+    """All numbers of the figure with this id, as a file. Raises Http404."""
     for figure in drawn:
         if figure.id == wanted:
             response = HttpResponse(figure.chart.table.to_csv(), content_type="text/csv; charset=utf-8")

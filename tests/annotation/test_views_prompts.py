@@ -8,8 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from annotation.models import Corpus, Prompt, RejectedImport, Response
-from madsafe_web.core.models import Chunk, Endpoint, Generation, Run
+from annotation.models import Prompt, Response
+from madsafe_web.core.models import Endpoint, Generation
 from pipeline.models import Score
 from tests.factories import (
     Person,
@@ -183,49 +183,3 @@ def test_a_duplicate_names_its_twin(annotator: Person) -> None:
     prompt = make_prompt("second", twin.corpus, **values)
     lineage = annotator.get(f"/prompts/{prompt.pk}/").context["lineage"]
     assert lineage[-1]["text"] == f"prompt {twin.pk}, similarity 0.93"
-
-
-# --- corpora ---
-
-
-def test_a_corpus_is_listed_with_its_counts(annotator: Person) -> None:
-    corpus = make_corpus("Listed", licence="MIT")
-    make_response(make_prompts(3, corpus)[0])
-    RejectedImport.objects.create(run=make_run("import"), corpus=corpus, row=4, field="text", reason="empty")
-    row = annotator.get("/corpora/").context["corpora"][0]
-    assert (row.name, row.state, row.prompts, row.responses, row.rejected) == ("Listed", "done", 3, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("state", "chunk", "shown"),
-    [
-        (Run.State.RUNNING, Chunk.State.LEASED, "importing"),
-        (Run.State.RUNNING, Chunk.State.DONE, "done"),
-        (Run.State.FAILED, Chunk.State.OPEN, "failed"),
-        (Run.State.PAUSED, Chunk.State.OPEN, "paused"),
-    ],
-)
-def test_a_corpus_shows_how_far_its_import_is(annotator: Person, state: str, chunk: str, shown: str) -> None:
-    make_corpus("file.json")
-    run = make_run("import", state, params={"files": [{"path": "folder/file.json", "name": ""}]})
-    Chunk.objects.create(run=run, seq=0, subjects=["0"], state=chunk)
-    assert annotator.get("/corpora/").context["corpora"][0].state == shown
-
-
-def test_the_page_of_a_corpus_shows_scenarios_and_rejected_rows(annotator: Person) -> None:
-    corpus = make_corpus(file_name="file.json", sha256="ab" * 32, role=Corpus.Role.BENCHMARK)
-    make_prompts(3, corpus, scenario="one")
-    make_prompts(1, corpus, scenario="two")
-    RejectedImport.objects.create(run=make_run("import"), corpus=corpus, row=7, field="text", reason="It is empty.")
-    response = annotator.get(f"/corpora/{corpus.pk}/")
-    assert [(row["name"], row["percent"]) for row in response.context["scenarios"]] == [("one", 75), ("two", 25)]
-    assert "It is empty." in response.text and "Benchmark" in response.text
-
-
-def test_the_number_of_queries_does_not_depend_on_the_number_of_corpora(annotator: Person) -> None:
-    make_prompts(1)
-    few = queries(annotator, "/corpora/")
-    for number in range(10):
-        make_prompts(2, make_corpus(f"Corpus {number}"))
-    assert queries(annotator, "/corpora/") == few
-    assert few <= 10

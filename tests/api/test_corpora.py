@@ -58,11 +58,15 @@ def test_only_who_may_run_imports(annotator_api: Program) -> None:
 def test_a_corpus_tells_its_counts(annotator_api: Program) -> None:
     corpus = make_corpus("One", licence="CC0")
     make_response(make_prompts(3, corpus, scenario="a scenario")[0])
-    RejectedImport.objects.create(run=make_run("import"), corpus=corpus, row=7, field="text", reason="empty")
+    RejectedImport.objects.create(run=make_run("import"), corpus=corpus, row=7, field="text", reason="empty", raw="{}")
     shown = annotator_api.ask(f"corpora/{corpus.pk}/").json()
     assert (shown["prompts"], shown["responses"], shown["rejected"], shown["imported"]) == (3, 1, 1, "done")
     assert shown["scenarios"] == [{"name": "a scenario", "count": 3}]
-    assert shown["rejected_rows"] == [{"row": 7, "field": "text", "reason": "empty"}]
+    assert (shown["without_response"], shown["languages"]) == (2, [{"name": "en", "count": 3}])
+    assert [one for one in shown["lengths"] if one["count"]] == [{"most": 10, "count": 3}]
+    assert shown["rejected_rows"] == [{"file": "", "row": 7, "field": "text", "reason": "empty"}]
+    (row,) = rows(annotator_api.ask(f"corpora/{corpus.pk}/rejected/"))
+    assert (row["row"], row["raw"]) == (7, "{}")
     (line,) = rows(annotator_api.ask("corpora/", role="alignment"))
     assert (line["name"], line["prompts"], line["licence"]) == ("One", 3, "CC0")
 
@@ -99,7 +103,7 @@ def test_a_prompt_tells_its_labels_scores_responses_and_lineage(annotator_api: P
     assert [(one["id"], one["text"], one["safety"]) for one in shown["responses"]] == [(reply.pk, "a reply", 0.9)]
 
 
-@pytest.mark.parametrize(("path", "queries"), [("corpora/", 7), ("prompts/", 8)])
+@pytest.mark.parametrize(("path", "queries"), [("corpora/", 9), ("prompts/", 8)])
 def test_a_list_costs_the_same_for_many(
     annotator_api: Program, django_assert_num_queries: Any, path: str, queries: int
 ) -> None:

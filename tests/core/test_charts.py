@@ -11,6 +11,7 @@ from madsafe_web.core.charts.figures import (
     LossPoint,
     bars,
     category_bars,
+    histogram,
     loss_curve,
     scenario_distribution,
     smooth,
@@ -38,6 +39,7 @@ def every_chart() -> list[Chart]:
         top_labels({"a": 1}),
         category_bars({code: 1 for code, *_ in CATEGORIES}, {}),
         scenario_distribution({"one": {"a": 1}, "two": {"b": 2}}),
+        histogram(["0–10", "11–20"], [3, 0]),
         loss_curve([LossPoint(1, 2.0, 2.1, 6e-7)], epochs=[(0, "1"), (4, "2")]),
     ]
 
@@ -158,3 +160,9 @@ def test_a_training_without_points_is_an_empty_figure():
     chart = loss_curve([], total_steps=100)
     assert chart.figure["data"] == []
     assert chart.figure["layout"]["xaxis"]["range"] == [0, 101]
+
+
+def test_a_histogram_keeps_the_order_of_its_bins():
+    chart = histogram(["0–10", "11–20", "> 20"], [1, 5, 2])
+    assert chart.figure["data"][0]["x"] == ["0–10", "11–20", "&gt; 20"]
+    assert chart.table.rows == (("0–10", 1), ("11–20", 5), ("> 20", 2))

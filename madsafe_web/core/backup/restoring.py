@@ -22,6 +22,7 @@ from madsafe_web.core.backup import files, rows
 from madsafe_web.core.backup.archive import BackupError, Manifest, members, verified
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.service import FINISHED
+from madsafe_web.core.runs.stages import point
 from madsafe_web.core.textio import sha256_file
 
 SEEDED = frozenset({"django_content_type", "auth_permission", "annotation_category", "core_audithead"})
@@ -55,6 +56,8 @@ def restore(path: Path) -> Restored:
         _bring_back(file, manifest, wanted, models)
     ContentType.objects.clear_cache()
     call_command("migrate", verbosity=0)
+    for hook in settings.RESTORE_HOOKS:
+        point(hook)()
     found = list(problems())
     audit(None, "restore", path.name, sha256=digest, rows=manifest.rows, files=len(wanted))
     return Restored(manifest.rows, len(wanted), _remarks(manifest), found)

@@ -123,6 +123,28 @@ def scenario_distribution(
     return Chart({"data": traces, "layout": layout}, Table(columns, tuple(ranked)))
 
 
+def histogram(
+    bins: Sequence[str], counts: Sequence[int], *, axis: str = "", columns: tuple[str, str] = ("From to", "Count")
+) -> Chart:
+    """Upright bars in the order of `bins`, which name spans of a measure. Raises ValueError for different lengths."""
+    rows = tuple(zip(bins, counts, strict=True))
+    shown = axis_labels(bins)
+    trace: Figure = {
+        "type": "bar",
+        "x": shown,
+        "y": list(counts),
+        "marker": {"color": "@--accent"},
+        "hovertemplate": "%{x}<br>%{y:,}<extra></extra>",
+    }
+    layout: Figure = {
+        "xaxis": {"type": "category", "title": {"text": escape(axis)}, "showgrid": False, "ticks": ""},
+        "yaxis": {"rangemode": "tozero", "tickformat": ",", "zeroline": False},
+        "bargap": 0.12,
+        "margin": {"l": 8, "r": 16, "t": 8, "b": 16},
+    }
+    return Chart({"data": [trace], "layout": layout}, Table(columns, rows))
+
+
 # --- training loss ---
 
 

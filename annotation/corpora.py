@@ -1,0 +1,98 @@
+"""What leads do with a corpus: what its rows may be used for, and the rows of its files that could not be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from annotation.models import Corpus, RejectedImport
+from annotation.uploading import import_start, keep
+from madsafe_web.core.audit import audit
+from madsafe_web.core.models import Run, User
+from madsafe_web.core.registry import plugins
+
+READ_AT_ONCE = 2000
+
+
+class UseForm(forms.Form):
+    """The licence of a corpus and whether what derives from it may leave in exports."""
+
+    licence = forms.CharField(label=_("Licence"), max_length=80, required=False)
+    exportable = forms.BooleanField(label=_("May leave in exports"), required=False)
+
+
+class CorrectedForm(forms.Form):
+    """A file of rejected rows that somebody corrected."""
+
+    file = forms.FileField(
+        label=_("Corrected rows"), help_text=_("The downloaded file with its rows corrected, one JSON object a line.")
+    )
+
+
+@transaction.atomic
+def corpus_change(*, user: User, corpus: Corpus, licence: str, exportable: bool) -> None:
+    """Note the licence and whether exports may hold what derives from the corpus. A withdrawn one stays barred."""
+    before = Corpus.objects.select_for_update().get(pk=corpus.pk)
+    exportable = exportable and before.withdrawn is None
+    Corpus.objects.filter(pk=corpus.pk).update(licence=licence, exportable=exportable)
+    if before.licence != licence:
+        audit(user, "corpus.licence", corpus.name, corpus=corpus.pk, before=before.licence, after=licence)
+    if before.exportable != exportable:
+        audit(user, "corpus.exportable", corpus.name, corpus=corpus.pk, before=before.exportable, after=exportable)
+
+
+def takes_corrections(corpus: Corpus) -> bool:
+    """Whether corrected rows can come in: its format can be read, and it was not withdrawn."""
+    return corpus.withdrawn is None and corpus.format in plugins("annotation.importers", "IMPORTER")
+
+
+def corrected_import(*, user: User, corpus: Corpus, file: UploadedFile[bytes]) -> Run:
+    """Start the import of corrected rows into the corpus that they were rejected from. Raises OSError."""
+    declared: dict[str, Any] = {
+        "path": keep(file),
+        "format": corpus.format,
+        "name": corpus.name,
+        "split": corpus.split,
+        "into": corpus.pk,
+    }
+    return import_start(user=user, declared=declared)
+
+
+def rejects_export(*, user: User, corpus: Corpus) -> Iterator[bytes]:
+    """The rejected rows as JSONL, oldest first, in pieces; the export is an event before its first piece."""
+    rows = RejectedImport.objects.filter(corpus=corpus)
+    newest = rows.values_list("pk", flat=True).order_by("-pk").first() or 0
+    rows = rows.filter(pk__lte=newest)
+    audit(user, "corpus.rejects.export", corpus.name, corpus=corpus.pk, rows=rows.count())
+    return _lines(corpus, rows.order_by("pk").iterator(READ_AT_ONCE))
+
+
+def _lines(corpus: Corpus, rows: Iterator[RejectedImport]) -> Iterator[bytes]:
+    piece: list[bytes] = []
+    for row in rows:
+        about = {
+            "_file": row.file or corpus.file_name,
+            "_row": row.row,
+            "_field": row.field,
+            "_reason": row.reason,
+        }
+        piece.append(orjson.dumps({**raw_row(row.raw), **about}, option=orjson.OPT_APPEND_NEWLINE))
+        if len(piece) == READ_AT_ONCE:
+            yield b"".join(piece)
+            piece.clear()
+    yield b"".join(piece)
+
+
+def raw_row(raw: str) -> dict[str, Any]:
+    """A rejected row under its own names; what was no object stands whole under `_raw`."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        value = raw
+    return value if isinstance(value, dict) else {"_raw": value}
