@@ -256,7 +256,8 @@ def text_of(value: object) -> str:
 def spelling(known: Iterable[str]) -> Callable[[str], str]:
     """Gives a name as one of `known` writes it, where only case, blanks, "_" and "-" differ; others as they are."""
     names = {_folded_name(name): name for name in known}
-    return lambda name: names.get(_folded_name(name), name)
+    exact = frozenset(names.values())  # nearly every row, so it is looked at first
+    return lambda name: name if name in exact else names.get(_folded_name(name), name)
 
 
 def _folded_name(name: str) -> str:
