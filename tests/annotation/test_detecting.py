@@ -11,10 +11,6 @@ from annotation.importers.base import ImportOptions
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the public data beside the repository is not here")
 FORMATS = {
-    "cvalues/CValues-Comparison.shaped_cipherchat.jsonl.gz": "cvalues_comparison",
-    "cvalues/CValues-Comparison.shaped_jade.jsonl": "cvalues_comparison",
-    "cvalues/cvalues_responsibility_mc.SYNTHETIC.jsonl": "cvalues_responsibility",
-    "cvalues/cvalues_responsibility_prompts.jsonl": "cvalues_responsibility",
     "chinese_safetyqa/chinese_safetyqa.csv": "chinese_safetyqa",
     "cold/dev.csv.gz": "cold",
     "general/HumanEval.jsonl.gz": "humaneval",
@@ -23,6 +19,10 @@ FORMATS = {
     "general/mmlu_500_derta.json": "mmlu",
     "judges_en/do_not_answer_en.csv": "do_not_answer",
     "judges_en/xstest_prompts.csv": "xstest",
+    "cvalues/CValues-Comparison.shaped_cipherchat.jsonl.gz": "cvalues_comparison",
+    "cvalues/CValues-Comparison.shaped_jade.jsonl": "cvalues_comparison",
+    "cvalues/cvalues_responsibility_mc.SYNTHETIC.jsonl": "cvalues_responsibility",
+    "cvalues/cvalues_responsibility_prompts.jsonl": "cvalues_responsibility",
     "golden/safetybench_prompts.json": "safetybench",
     "jade/jade_alignment_medium_zh.csv": "jade",
     "jade/jade_benchmark_easy_zh.csv": "jade",
@@ -41,7 +41,7 @@ FORMATS = {
     "sft_general/alpaca_en_demo.json": "alpaca",
     "sft_general/alpaca_zh_demo.json": "alpaca",
     "sft_general/identity.json": "alpaca",
-    "sft_general/dpo_zh_demo.json": "sharegpt",
+    "sft_general/dpo_zh_demo.json": "generic",
 }
 NO_PROMPTS = (
     "golden/safetybench_scores.json",
