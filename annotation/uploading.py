@@ -63,14 +63,9 @@ class UploadForm(forms.Form):
 
 def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
     if (file.size or 0) > LARGEST_MIB * 2**20:
-        text = _("The file is larger than %(most)s MiB. Put it on the server and import it with run_pipeline.")
+        text = _("The file is larger than %(most)s MiB. Put it on the server and import it with import_corpus.")
         raise ValidationError(text % {"most": LARGEST_MIB})
     return file
-
-
-def corpus_import(*, user: User, values: dict[str, Any]) -> Run:
-    """Keep the file of a valid `UploadForm` and start its import. Raises OSError when it cannot be kept."""
-    return import_start(user=user, declared=declared(values))
 
 
 def declared(values: dict[str, Any]) -> dict[str, str]:
@@ -87,8 +82,8 @@ def declared(values: dict[str, Any]) -> dict[str, str]:
 
 
 @transaction.atomic
-def import_start(*, user: User, declared: dict[str, str]) -> Run:
-    """Start the import of a kept file."""
+def import_start(*, user: User, declared: dict[str, Any]) -> Run:
+    """Start the import of a kept file. Raises ConfigError for a parameter that is wrong."""
     run = service.run_create(stage_name="import", values={"files": [declared]}, user=user)
     service.run_start(run)
     enqueue(run)

@@ -1,16 +1,24 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review
+from annotation.views import corpora, distributions, merge, prompts, review, uploads, withdrawing
 
 app_name = "annotation"
 urlpatterns = [
     path("corpora/", corpora.corpora, name="corpora"),
+    path("corpora/import/", uploads.upload, name="upload"),
+    path("corpora/import/begin/", uploads.begin, name="upload-begin"),
+    path("corpora/import/<str:token>/", uploads.preview, name="upload-preview"),
+    path("corpora/import/<str:token>/piece/", uploads.piece, name="upload-piece"),
     path("corpora/<int:pk>/", corpora.corpus, name="corpus"),
     path("corpora/<int:pk>/use/", corpora.corpus_use, name="corpus-use"),
     path("corpora/<int:pk>/corrected/", corpora.corpus_corrected, name="corpus-corrected"),
+    path("corpora/<int:pk>/withdraw/", withdrawing.withdraw, name="corpus-withdraw"),
     path("corpora/<int:pk>/rejected/", corpora.corpus_rejects, name="corpus-rejects"),
     path("prompts/", prompts.prompts, name="prompts"),
     path("prompts/<int:pk>/", prompts.prompt, name="prompt"),
+    path("prompts/facets/<slug:name>/", prompts.prompts_facet, name="prompts-facet"),
+    path("prompts/page/<slug:kind>/", prompts.prompts_page, name="prompts-page"),
+    path("prompts/file/<slug:kind>/", prompts.prompts_file, name="prompts-file"),
     path("distributions/", distributions.distributions, name="distributions"),
     path("labels/", merge.merge, name="merge"),
     path("labels/<int:pk>/", merge.label, name="label"),

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from annotation.models import Category, Corpus, IntentLabel, LabelSuggestion, MergeMap, Prompt, PromptIntent, Response
+from annotation.models import (
+    Category,
+    Corpus,
+    IntentLabel,
+    LabelSuggestion,
+    MergeMap,
+    Prompt,
+    PromptIntent,
+    Response,
+    Upload,
+)
+from annotation.pieces import upload_whole
 from annotation.reviewing import NewItem, items_add
 from annotation.searching import remember
 from annotation.services import Decision, label_assign, map_draft_open, map_publish
@@ -45,6 +57,11 @@ def make_run(stage: str = "label", state: str = Run.State.DONE, **values: Any) -
 
 def make_corpus(name: str = "Corpus", role: str = Corpus.Role.ALIGNMENT, **values: Any) -> Corpus:
     return Corpus.objects.create(name=name, role=role, **{"format": "alpaca", **values})
+
+
+def make_upload(user: User, content: bytes = b"[]", name: str = "rows.jsonl") -> Upload:
+    """A whole file that was sent and waits to be imported."""
+    return upload_whole(user=user, file=SimpleUploadedFile(name, content))
 
 
 def make_prompts(count: int, corpus: Corpus | None = None, **values: Any) -> list[Prompt]:

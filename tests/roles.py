@@ -95,16 +95,25 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "runs:pause": {"POST": only(302, "lead")},
     "runs:resume": {"POST": only(302, "lead")},
     "runs:cancel": {"POST": only(302, "lead")},
-    # the form names no file
-    "annotation:corpora": {"GET": READ, "POST": only(422, "lead")},
+    "annotation:corpora": {"GET": READ},
+    # no file is chosen
+    "annotation:upload": {"GET": only(200, "lead"), "POST": only(422, "lead")},
+    "annotation:upload-begin": {"POST": only(422, "lead")},
+    "annotation:upload-piece": {"POST": only(422, "lead")},
+    "annotation:upload-preview": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "annotation:corpus": {"GET": READ},
     # an empty licence, not for export
     "annotation:corpus-use": {"POST": only(302, "lead")},
     # the form has no file
     "annotation:corpus-corrected": {"POST": only(422, "lead")},
+    # the form does not name it
+    "annotation:corpus-withdraw": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "annotation:corpus-rejects": {"POST": only(200, "lead")},
     "annotation:prompts": {"GET": READ},
     "annotation:prompt": {"GET": READ},
+    "annotation:prompts-facet": {"GET": READ},
+    "annotation:prompts-page": {"POST": READ},
+    "annotation:prompts-file": {"POST": only(200, "lead")},
     "annotation:distributions": {"GET": READ},
     "annotation:merge": {"GET": READ},
     "annotation:label": {"GET": READ},

@@ -22,15 +22,21 @@ from tests.factories import (
     make_queue,
     make_run,
     make_suggestion,
+    make_upload,
     make_user,
 )
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
+CORPUS_PARTS = ("", "-use", "-corrected", "-rejects", "-withdraw")
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
+PROMPTS_PARTS: World = {
+    f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
+}
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
+ROWS = b'{"q": "some prompt", "a": "some reply"}\n{"q": "", "a": "another reply"}\n'
 USER_PARTS = ("", "-role", "-disable", "-enable", "-password", "-signout")
 
 
@@ -68,13 +74,21 @@ def make_world(folder: Path) -> World:
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
-        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in ("", "-use", "-corrected", "-rejects")},
+        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
+        **upload_world(),
         "annotation:prompt": [prompts[0].pk],
+        **PROMPTS_PARTS,
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
         **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
     }
+
+
+def upload_world() -> World:
+    """A file that the lead sent and did not import yet."""
+    token = make_upload(User.objects.get(username="lead"), ROWS).token
+    return {f"annotation:upload-{part}": [token] for part in ("preview", "piece")}
 
 
 def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int, endpoint: int) -> World:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from annotation.importers._columns import GROUP, ColumnMap, columns_of, opened
-from annotation.importers._tables import delimiter_of, shape_of, table
-from madsafe_web.core.textio import Record, open_text, read_json_items, read_rows
-from madsafe_web.core.textio.decoding import text_lines
+from annotation.importers._tables import head_cells, is_table, table
+from madsafe_web.core.textio import BadFile, BadRecord, Record, Source, data_members, read_any, read_json_items
 
 HEAD_ROWS = 20
 MOST_COLUMNS = 60
@@ -46,6 +44,7 @@ _ATTACK = ("attack_type", "attack", "attack_method", "攻击类型", "攻击方�
 _SOURCE = ("id", "source_id", "uid", "traceid", "序号", "编号")
 _OPTIONS = ("options", "choices", "选项")
 _ANSWER = ("answer", "correct_answer", "label", "答案", "正确答案")
+_ADVICE = "Check that it is the right one"
 _BOXES = ("value", "content")
 _TURN = re.compile(r"(.+\.)?(\d)\.(content|value)")
 _ASKED, _SAID = ("user", "human"), ("assistant", "gpt", "bot", "model")
@@ -73,7 +72,15 @@ def guess(path: Path) -> dict[str, Any]:
     layout = layout_of(path)
     if layout.get("lines"):
         return {**layout, "prompt": "1"}
-    columns = columns_in(path, layout)
+    return _mapping(columns_in(path, layout), layout)
+
+
+def guess_rows(records: Iterable[Record | BadRecord]) -> dict[str, Any]:
+    """A mapping that fits the first 20 of these rows, which lie plainly; {} where none looks like prompts."""
+    return _mapping(_columns(_head(records)), {})
+
+
+def _mapping(columns: list[Column], layout: dict[str, Any]) -> dict[str, Any]:
     prompt = _prompt(columns)
     if not prompt:
         return {}
@@ -85,18 +92,31 @@ def guess(path: Path) -> dict[str, Any]:
 
 def layout_of(path: Path) -> dict[str, Any]:
     """How the rows lie in the file: `records`, `header` or `lines` of a mapping, as far as they are needed."""
-    return _json_layout(path) if shape_of(path) == "json" else _csv_layout(path)
+    source = _first(path)
+    return _csv_layout(source) if is_table(source) else _json_layout(source)
 
 
 def columns_in(path: Path, layout: dict[str, Any]) -> list[Column]:
     """The columns of the first 20 rows, those inside nested values too."""
     where = {name: value for name, value in layout.items() if name in ("records", "header", "lines")}
+    return _columns(_head(table(_first(path), ColumnMap(prompt="1", **where))))
+
+
+def _columns(head: list[Record]) -> list[Column]:
     found: dict[str, Column] = {}
-    for record in _head(table(path, ColumnMap(prompt="1", **where))):
+    for record in head:
         for name, value in _flat(record.value):
             if name in found or len(found) < MOST_COLUMNS:
                 found.setdefault(name, Column(name)).values.append(value)
     return list(found.values())
+
+
+def _first(path: Path) -> Source:
+    """The first data file of an archive or folder, or the file itself. Raises BadFile where there is none."""
+    members, refused = data_members(path)
+    if not members:
+        raise BadFile(path, f"no file in it can be read: {refused[0].reason if refused else 'it is empty'}", _ADVICE)
+    return members[0]
 
 
 def _head(records: Iterable[Any]) -> list[Record]:
@@ -115,13 +135,13 @@ def _flat(value: Any, before: str = "", depth: int = 0) -> list[tuple[str, Any]]
     return [one for name, item in pairs for one in _flat(item, f"{before}.{name}" if before else name, depth + 1)]
 
 
-def _json_layout(path: Path) -> dict[str, Any]:
-    head = _head(read_rows(path))
+def _json_layout(source: Source) -> dict[str, Any]:
+    head = _head(read_any(source))
     if len(head) == 1 and not head[0].group and isinstance(head[0].value, dict):
         only = columns_of(head[0].value)  # one document in one line looks like one row
         lists = [name for name, value in only.items() if isinstance(value, list) and value]
         if lists and not any(name.casefold() in _PROMPT for name, value in only.items() if isinstance(value, str)):
-            head = _head(read_json_items(path))
+            head = _head(read_json_items(source))
     inside = [record.group for record in head if record.index is not None and record.group]
     if inside and (any(record.index is None for record in head) or inside[0].casefold() in _CONTAINERS):
         return {"records": inside[0]}
@@ -133,19 +153,15 @@ def _json_layout(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _csv_layout(path: Path) -> dict[str, Any]:
-    lines = list(islice((line for line in text_lines(open_text(path)) if line.strip()), HEAD_ROWS))
-    if not lines:
-        return {}
-    try:
-        cells = [row for row in csv.reader((line + "\n" for line in lines), delimiter=delimiter_of(lines[0])) if row]
-    except csv.Error:
+def _csv_layout(source: Source) -> dict[str, Any]:
+    cells = head_cells(source, HEAD_ROWS)
+    if not cells:
         return {}
     first = [cell.strip("\ufeff ") for cell in cells[0]]
     if _is_header(first):
         return {}
     # A cell may go on over several lines, so the last row of a full head may be cut off.
-    whole = cells[:-1] if len(lines) == HEAD_ROWS else cells
+    whole = cells[:-1] if len(cells) == HEAD_ROWS else cells
     widths = {len(row) for row in whole}
     return {"lines": True} if len(widths) > 1 or len(first) == 1 else {"header": False}
 

@@ -1,4 +1,4 @@
-"""Any JSONL, JSON or CSV file whose columns are named by a mapping, and plain text with one prompt a line."""
+"""Any JSONL, JSON, CSV or Parquet file whose columns a mapping names, and plain text with one prompt a line."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from annotation.importers.base import (
     Rows,
     WrongFormat,
     kind_of,
-    rows,
+    member_rows,
     text_of,
 )
 from madsafe_web.core.textio import Record
@@ -41,17 +41,18 @@ def read(path: Path, options: ImportOptions) -> Rows:
     if not mapping:
         raise WrongFormat(path, "no column is known to hold the prompts", "Say which in a mapping")
     columns = column_map(mapping)
-    return rows(
+    return member_rows(
         path,
-        table(path, columns),
+        lambda source: table(source, columns),
         fits=lambda record: isinstance(record.value, dict) and value_at(record.value, columns.prompt) is not MISSING,
         expected=f"rows with a column {columns.prompt}",
-        convert=lambda record: _row(record, columns),
+        convert=lambda record: mapped_row(record, columns),
         split=options.split,
     )
 
 
-def _row(record: Record, columns: ColumnMap) -> ImportedRow | RejectedRow:
+def mapped_row(record: Record, columns: ColumnMap) -> ImportedRow | RejectedRow:
+    """The row that a record is by a mapping."""
     text = value_at(record.value, columns.prompt)
     if not isinstance(text, str):
         reason = "is missing" if text is MISSING else f"is {kind_of(text)}, expected a text"
@@ -151,7 +152,7 @@ def _place(answer: object, options: dict[str, str]) -> int | None:
 
 IMPORTER = Importer(
     name="generic",
-    title="Columns of your own (JSONL, JSON, CSV, text)",
+    title="Columns of your own (JSONL, JSON, CSV, Parquet, text)",
     default_role="alignment",
     licence="",
     read=read,

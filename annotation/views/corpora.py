@@ -1,4 +1,4 @@
-"""The corpora, the import of a file, and one corpus with what was rejected of its files."""
+"""The corpora, and one corpus with what was rejected of its files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpRespons
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from annotation.corpora import (
     CorrectedForm,
@@ -21,34 +21,20 @@ from annotation.corpora import (
 )
 from annotation.models import Corpus
 from annotation.pages.corpora import corpora_shown, corpus_context
-from annotation.uploading import UploadForm, corpus_import
 from annotation.views.distributions import figure_csv
+from annotation.withdrawing import is_whole
 from madsafe_web.core.access import can, needs, scoped
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 @needs("browse")
 def corpora(request: HttpRequest) -> HttpResponse:
-    if request.method == "POST":
-        return corpus_upload(request)
-    return _page(request, UploadForm() if can(request.user, "run") else None)
-
-
-@needs("run")
-def corpus_upload(request: HttpRequest) -> HttpResponse:
-    form = UploadForm(request.POST, request.FILES)
-    if not form.is_valid():
-        return _page(request, form, 422)
-    run = corpus_import(user=person(request), values=form.cleaned_data)
-    return redirect("runs:detail", run.pk)
-
-
-def _page(request: HttpRequest, form: UploadForm | None, status: int = 200) -> HttpResponse:
     page = newest_first(scoped(request.user, Corpus), request.GET)
-    context = {"corpora": corpora_shown(page.rows), "pager": page.pager, "upload_form": form}
-    return render(request, "annotation/corpus_list.html", context, status=status)
+    may_import = can(request.user, "run")
+    context = {"corpora": corpora_shown(page.rows), "pager": page.pager, "may_import": may_import}
+    return render(request, "annotation/corpus_list.html", context)
 
 
 @require_safe
@@ -67,6 +53,7 @@ def _corpus_page(
     if can(request.user, "run") and row.withdrawn is None:
         context["use_form"] = UseForm(initial={"licence": row.licence, "exportable": row.exportable})
         context["corrected_form"] = (corrected or CorrectedForm()) if takes_corrections(row) else None
+    context["can_withdraw"] = can(request.user, "run") and is_whole(row)
     context["can_export"] = can(request.user, "export")
     return render(request, "annotation/corpus_detail.html", context, status=status)
 

@@ -11,6 +11,14 @@ from annotation.importers.base import ImportOptions
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the public data beside the repository is not here")
 FORMATS = {
+    "chinese_safetyqa/chinese_safetyqa.csv": "chinese_safetyqa",
+    "cold/dev.csv.gz": "cold",
+    "general/HumanEval.jsonl.gz": "humaneval",
+    "general/cmmlu.zip": "cmmlu",
+    "general/gsm8k_test.jsonl.gz": "gsm8k",
+    "general/mmlu_500_derta.json": "mmlu",
+    "judges_en/do_not_answer_en.csv": "do_not_answer",
+    "judges_en/xstest_prompts.csv": "xstest",
     "cvalues/CValues-Comparison.shaped_cipherchat.jsonl.gz": "cvalues_comparison",
     "cvalues/CValues-Comparison.shaped_jade.jsonl": "cvalues_comparison",
     "cvalues/cvalues_responsibility_mc.SYNTHETIC.jsonl": "cvalues_responsibility",
@@ -18,8 +26,8 @@ FORMATS = {
     "golden/safetybench_prompts.json": "safetybench",
     "jade/jade_alignment_medium_zh.csv": "jade",
     "jade/jade_benchmark_easy_zh.csv": "jade",
-    "judges_en/dna_human_ChatGLM2.csv.gz": "generic",
-    "judges_en/xstest_v2_completions_llama2new.csv.gz": "generic",
+    "judges_en/dna_human_ChatGLM2.csv.gz": "do_not_answer",
+    "judges_en/xstest_v2_completions_llama2new.csv.gz": "xstest",
     "judges_zh/cipherchat_domains_gpt35_zh.jsonl.gz": "generic",
     "judges_zh/cipherchat_human_gpt35_zh.jsonl": "generic",
     "s_eval/S-Eval_attack_zh_small.jsonl.zip": "s_eval",

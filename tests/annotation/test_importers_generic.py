@@ -58,7 +58,7 @@ def lines(folder: Path, *values: Any) -> Path:
         ("q,a\nfirst,one\nsecond,two\n", Q_AND_A),
         ("q\ta\r\nfirst\tone\r\nsecond\ttwo\r\n", Q_AND_A),
         ("first,one\nsecond,two\n", {"prompt": "1", "responses": ["2"], "header": False}),
-        ("first;one\nsecond;two\n", {"prompt": 1, "responses": [{"path": 2}], "header": False}),
+        ("first\tone\nsecond\ttwo\n", {"prompt": 1, "responses": [{"path": 2}], "header": False}),
     ],
 )
 def test_every_shape_of_a_file_gives_the_same_rows(text: str, mapping: dict[str, Any], tmp_path: Path) -> None:

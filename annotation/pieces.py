@@ -1,0 +1,168 @@
+"""A file that comes from a browser piece by piece, so that a broken connection or a reloaded page goes on where it was.
+
+The bytes so far lie in a folder of the upload's token. A piece is only ever appended, at the offset where the file
+ends, under a lock of the file: what was sent twice or out of order changes nothing. Nothing is imported by it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from io import FileIO
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotation.loading import portable
+from annotation.models import Upload
+from madsafe_web.core.models import User
+from madsafe_web.core.textio import sha256_file
+
+PIECE_BYTES = 4 * 2**20
+KEPT = timedelta(days=7)  # how long an unfinished upload stays
+MOST_OPEN = 20  # uploads of one person
+_SPARE_BYTES = 64 * 2**20  # of the disk, left for the database
+_TOKEN_BYTES = 16
+
+
+class UploadError(Exception):
+    """A file that cannot be taken. The message says why and what was kept; `status` is that of the answer."""
+
+    def __init__(self, message: str, status: int = 422) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class OtherOffset(Exception):
+    """A piece that does not begin where the file ends; `offset` says where that is."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"the file has {offset} bytes")
+        self.offset = offset
+
+
+def upload_begin(*, user: User, name: str, size: int) -> Upload:
+    """The person's unfinished upload of a file of this name and size, or a new one. Raises UploadError."""
+    uploads_tidy()
+    name = "".join(filter(str.isprintable, name))[:120] or "file"
+    found = Upload.objects.filter(user=user, name=name, size=size, path="").order_by("pk").first()
+    if found:
+        return found
+    _refuse_size(size)
+    if Upload.objects.filter(user=user).count() >= MOST_OPEN:
+        raise UploadError(_("There are too many files of yours that were not imported. Import or remove some first."))
+    return Upload.objects.create(token=secrets.token_hex(_TOKEN_BYTES), user=user, name=name, size=size)
+
+
+def piece_add(*, upload: Upload, offset: int, piece: UploadedFile[bytes]) -> int:
+    """Append a piece; gives the size of the file so far. The last piece makes the upload whole.
+
+    Raises OtherOffset for one that begins elsewhere, UploadError when it is too much or the disk is full.
+    """
+    with _locked(_part(upload)) as file:
+        held = file.seek(0, os.SEEK_END)
+        if offset != held:
+            raise OtherOffset(held)
+        if held + (piece.size or 0) > upload.size:
+            raise UploadError(_("More bytes came than the file has. Choose it again."))
+        if piece.size:
+            _append(file, held, piece)
+        held += piece.size or 0
+    if held == upload.size:
+        Upload.objects.filter(pk=upload.pk).update(path=portable(_part(upload)))
+    return held
+
+
+def upload_whole(*, user: User, file: UploadedFile[bytes]) -> Upload:
+    """A file that came in one request. Raises UploadError."""
+    name = Path(file.name or "file").name
+    upload = upload_begin(user=user, name=name, size=file.size or 0)
+    with _locked(_part(upload)) as part:
+        part.truncate(0)
+        _append(part, 0, file)
+    path = portable(_part(upload))
+    Upload.objects.filter(pk=upload.pk).update(path=path)
+    upload.path = path
+    return upload
+
+
+def held(upload: Upload) -> int:
+    """Bytes that are there."""
+    path = _part(upload)
+    return path.stat().st_size if path.is_file() else 0
+
+
+def upload_cancel(*, upload: Upload) -> None:
+    """Forget a file that was not imported."""
+    upload.delete()
+    shutil.rmtree(_folder(upload), ignore_errors=True)
+
+
+def upload_kept(*, upload: Upload) -> str:
+    """Keep a whole file for an import, under its hash; gives its path as the stage `import` takes it."""
+    part = path_of(upload)
+    kept = Path(settings.VAR_DIR) / "uploads" / sha256_file(part)[:16] / part.name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    part.replace(kept)
+    upload_cancel(upload=upload)
+    return portable(kept)
+
+
+def path_of(upload: Upload) -> Path:
+    """Where the whole file lies."""
+    return Path(settings.BASE_DIR, upload.path)
+
+
+def uploads_tidy() -> None:
+    """Forget what was begun over a week ago and never imported."""
+    for old in Upload.objects.filter(created__lt=timezone.now() - KEPT):
+        upload_cancel(upload=old)
+
+
+def _folder(upload: Upload) -> Path:
+    return Path(settings.VAR_DIR) / "uploads" / upload.token
+
+
+def _part(upload: Upload) -> Path:
+    name = re.sub(r"[^\w.-]+", "_", Path(upload.name).name).lstrip(".")[-100:]
+    return _folder(upload) / (name or "file")
+
+
+def _refuse_size(size: int) -> None:
+    most = settings.UPLOAD_MAX_BYTES
+    if size > most:
+        text = _("The file is larger than %(most)s MiB. Put it on the server and import it with import_corpus.")
+        raise UploadError(text % {"most": most // 2**20}, 413)
+    folder = Path(settings.VAR_DIR)
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < size + _SPARE_BYTES:
+        raise UploadError(_("The server's disk has no room for this file. Nothing was kept; ask your admin."), 507)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[FileIO]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab+", buffering=0) as file:  # unbuffered: nothing is left to be written after an error
+        fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
+        yield file
+
+
+def _append(file: FileIO, held: int, piece: UploadedFile[bytes]) -> None:
+    try:
+        for chunk in piece.chunks():
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[file.write(rest) :]
+    except OSError as error:
+        os.ftruncate(file.fileno(), held)
+        text = _("The server's disk is full. What came before is kept; make room, then choose the file again.")
+        raise UploadError(text, 507) from error

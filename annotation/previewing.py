@@ -1,0 +1,205 @@
+"""What a file that was sent would become: the form of the preview page, and the first rows as it reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from annotation.detecting import GENERIC, Proposal, detect, shown
+from annotation.importers._columns import GROUP, KINDS, column_map
+from annotation.importers._guessing import Column, columns_in, guess, layout_of
+from annotation.importers.base import ImportOptions
+from annotation.loading import importers
+from annotation.mappings import mapping_save, mapping_saved
+from annotation.models import Corpus, Upload
+from annotation.pieces import path_of, upload_kept
+from annotation.uploading import import_start
+from madsafe_web.core.models import Run, User
+from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.textio import BadFile
+
+USES = {
+    "": _("not used"),
+    "prompt": _("the prompt"),
+    "reply": _("a response"),
+    "positive": _("a preferred response"),
+    "negative": _("a worse response"),
+    "scenario": _("the scenario"),
+    "attack_type": _("the attack type"),
+    "source_id": _("the number in the source"),
+    "options": _("an option, or all of them"),
+    "answer": _("the right answer"),
+}
+_HEADERS = [("", _("names of the columns")), ("no", _("a row like the others"))]
+_MOST_COLUMNS = 100
+
+
+class PreviewForm(forms.Form):
+    """How a file is to be imported; empty fields take what the format says."""
+
+    format = forms.ChoiceField(label=_("Format"))
+    name = forms.CharField(label=_("Name of the corpus"), max_length=120)
+    role = forms.ChoiceField(
+        label=_("Use"), required=False, choices=[("", _("as the format says")), *Corpus.Role.choices]
+    )
+    licence = forms.CharField(label=_("Licence"), max_length=80, required=False)
+    split = forms.CharField(
+        label=_("Split"), max_length=20, required=False, help_text=_("Train, test or dev: kept with every row.")
+    )
+    answers = forms.FileField(
+        label=_("Answers"), required=False, help_text=_("Only for benchmarks that keep them in a file of their own.")
+    )
+    dev = forms.FileField(
+        label=_("Examples"), required=False, help_text=_("Few-shot examples of a benchmark, where they are a file.")
+    )
+    answers_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
+    dev_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
+    header = forms.ChoiceField(label=_("Line 1 is"), required=False, choices=_HEADERS)
+    lines = forms.BooleanField(label=_("Each line is one prompt"), required=False)
+    records = forms.CharField(
+        label=_("List with the rows"), max_length=200, required=False, help_text=_("Its path in a JSON file: data.rows")
+    )
+    keep = forms.BooleanField(label=_("Keep the other columns with each row"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["format"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(name, one.title) for name, one in importers().items()]
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if Corpus.objects.filter(name=name).exists():
+            raise ValidationError(_("There is already a corpus of this name."))
+        return name
+
+    def layout(self) -> dict[str, Any]:
+        """How the rows lie in the file, as far as the form says so."""
+        values = self.cleaned_data
+        layout: dict[str, Any] = {"records": values["records"]} if values.get("records") else {}
+        if values.get("header") == "no":
+            layout["header"] = False
+        return {**layout, "lines": True} if values.get("lines") else layout
+
+    def uses(self) -> dict[str, str]:
+        """Column → what it is used for, as ticked in the table of columns."""
+        data = self.data
+        if not isinstance(data, QueryDict):
+            return {}
+        pairs = zip(data.getlist("column")[:_MOST_COLUMNS], data.getlist("use"), strict=False)
+        return {column: use for column, use in pairs if use in USES}
+
+
+def proposal_first(upload: Upload) -> tuple[Proposal, dict[str, Any]]:
+    """The likeliest format with the form's first values. Where none fits, the one whose columns people name."""
+    path = path_of(upload)
+    found = detect(path)
+    proposal = found[0] if found else shown(importers()[GENERIC], path, ImportOptions())
+    if proposal.name == GENERIC and (saved := mapping_saved(_names(upload))):
+        proposal = shown(proposal.importer, path, ImportOptions(mapping=saved))
+    initial = {"format": proposal.name, "name": _name(upload), "licence": proposal.importer.licence}
+    return proposal, {**initial, **layout_values(proposal.mapping)}
+
+
+def layout_values(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the form that say how the rows lie in the file."""
+    return {
+        "header": "no" if mapping.get("header") is False else "",
+        "lines": bool(mapping.get("lines")),
+        "records": mapping.get("records", ""),
+        "keep": bool(mapping.get("keep")),
+    }
+
+
+def proposal_of(upload: Upload, form: PreviewForm, options: ImportOptions) -> Proposal:
+    """What the format of a form makes of the file."""
+    importer = importers()[form.cleaned_data["format"]]
+    if importer.name != GENERIC:
+        return shown(importer, path_of(upload), options)
+    try:
+        mapping = mapping_of(upload, form)
+        column_map(mapping)
+    except BadFile as error:
+        return Proposal(importer, problem=str(error))
+    except ConfigError:
+        return Proposal(importer, mapping=form.layout(), problem=str(_("Say which column holds the prompts.")))
+    return shown(importer, path_of(upload), ImportOptions(split=options.split, mapping=mapping))
+
+
+def mapping_of(upload: Upload, form: PreviewForm) -> dict[str, Any]:
+    """The mapping that the form says; the one last used or a guess where it was not asked yet. Raises BadFile."""
+    uses, layout = form.uses(), form.layout()
+    if not uses:
+        return mapping_saved(_names(upload)) or guess(path_of(upload))
+    if layout.get("lines"):
+        return {**layout, "prompt": "1"}
+    names = {column.path for column in columns_in(path_of(upload), layout)}
+    if not names & set(uses):
+        return layout  # the rows lie otherwise than when the columns were shown
+    by_use: dict[str, list[str]] = {}
+    for column, use in uses.items():
+        if column in names and use:
+            by_use.setdefault(use, []).append(column)
+    singles = {use: columns[0] for use, columns in by_use.items() if use not in (*KINDS, "options")}
+    responses = [{"path": path, "kind": kind} for kind in KINDS for path in by_use.get(kind, [])]
+    several = {
+        "responses": responses,
+        "options": by_use.get("options", []),
+        "keep": bool(form.cleaned_data.get("keep")),
+    }
+    return {**layout, **singles, **{name: value for name, value in several.items() if value}}
+
+
+def columns_of_file(upload: Upload, mapping: Mapping[str, Any]) -> list[tuple[Column, str]]:
+    """The columns of the first rows with what a mapping uses them for."""
+    uses = {mapping[name]: name for name in ("answer", "source_id", "attack_type", "scenario") if name in mapping}
+    uses |= dict.fromkeys(mapping.get("options", []), "options")
+    uses |= {one["path"]: one["kind"] for one in mapping.get("responses", [])}
+    if "prompt" in mapping:
+        uses[mapping["prompt"]] = "prompt"
+    try:
+        layout = {name: mapping[name] for name in ("records", "header", "lines") if name in mapping}
+        return [(column, uses.get(column.path, "")) for column in columns_in(path_of(upload), layout)]
+    except BadFile:
+        return []
+
+
+@transaction.atomic
+def preview_import(
+    *, user: User, upload: Upload, values: Mapping[str, Any], mapping: dict[str, Any], extra: Mapping[str, Upload]
+) -> Run:
+    """Keep the file and start its import; `extra` are the answers and the examples. Raises OSError, ConfigError."""
+    if mapping:
+        mapping_save(columns=_names(upload), mapping=mapping, user=user)
+    declared: dict[str, Any] = {name: values[name] for name in ("format", "name", "role", "licence", "split")}
+    files = {name: upload_kept(upload=one) for name, one in extra.items()}
+    return import_start(
+        user=user, declared={**declared, **files, "path": upload_kept(upload=upload), "mapping": mapping}
+    )
+
+
+def own(rows: QuerySet[Upload], token: str) -> Upload | None:
+    """The whole file of that token among `rows`."""
+    return rows.filter(token=token).exclude(path="").first() if token else None
+
+
+def _name(upload: Upload) -> str:
+    name = upload.name
+    for ending in (".gz", ".zip", ".jsonl", ".json", ".csv", ".tsv", ".txt", ".parquet"):
+        name = name.removesuffix(ending)
+    return (name or upload.name)[:120]
+
+
+def _names(upload: Upload) -> list[str]:
+    path = path_of(upload)
+    try:
+        return [column.path for column in columns_in(path, layout_of(path)) if column.path != GROUP]
+    except BadFile:
+        return []
