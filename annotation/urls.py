@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review, uploads
+from annotation.views import corpora, distributions, merge, prompts, review, uploads, withdrawing
 
 app_name = "annotation"
 urlpatterns = [
@@ -9,10 +9,10 @@ urlpatterns = [
     path("corpora/import/begin/", uploads.begin, name="upload-begin"),
     path("corpora/import/<str:token>/", uploads.preview, name="upload-preview"),
     path("corpora/import/<str:token>/piece/", uploads.piece, name="upload-piece"),
-    path("corpora/import/<str:token>/cancel/", uploads.cancel, name="upload-cancel"),
     path("corpora/<int:pk>/", corpora.corpus, name="corpus"),
     path("corpora/<int:pk>/use/", corpora.corpus_use, name="corpus-use"),
     path("corpora/<int:pk>/corrected/", corpora.corpus_corrected, name="corpus-corrected"),
+    path("corpora/<int:pk>/withdraw/", withdrawing.withdraw, name="corpus-withdraw"),
     path("corpora/<int:pk>/rejected/", corpora.corpus_rejects, name="corpus-rejects"),
     path("prompts/", prompts.prompts, name="prompts"),
     path("prompts/<int:pk>/", prompts.prompt, name="prompt"),

@@ -101,12 +101,13 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:upload-begin": {"POST": only(422, "lead")},
     "annotation:upload-piece": {"POST": only(422, "lead")},
     "annotation:upload-preview": {"GET": only(200, "lead"), "POST": only(422, "lead")},
-    "annotation:upload-cancel": {"POST": only(302, "lead")},
     "annotation:corpus": {"GET": READ},
     # an empty licence, not for export
     "annotation:corpus-use": {"POST": only(302, "lead")},
     # the form has no file
     "annotation:corpus-corrected": {"POST": only(422, "lead")},
+    # the form does not name it
+    "annotation:corpus-withdraw": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "annotation:corpus-rejects": {"POST": only(200, "lead")},
     "annotation:prompts": {"GET": READ},
     "annotation:prompt": {"GET": READ},

@@ -28,6 +28,7 @@ from tests.factories import (
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
+CORPUS_PARTS = ("", "-use", "-corrected", "-rejects", "-withdraw")
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 PROMPTS_PARTS: World = {
@@ -61,7 +62,6 @@ def make_world(folder: Path) -> World:
     endpoint = make_endpoint()
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
-    upload = make_upload(User.objects.get(username="lead"), ROWS).token
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
@@ -74,8 +74,8 @@ def make_world(folder: Path) -> World:
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
-        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in ("", "-use", "-corrected", "-rejects")},
-        **{f"annotation:upload-{part}": [upload] for part in ("preview", "piece", "cancel")},
+        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
+        **upload_world(),
         "annotation:prompt": [prompts[0].pk],
         **PROMPTS_PARTS,
         "annotation:label": [labels[0].pk],
@@ -83,6 +83,12 @@ def make_world(folder: Path) -> World:
         # last, when every object stands
         **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
     }
+
+
+def upload_world() -> World:
+    """A file that the lead sent and did not import yet."""
+    token = make_upload(User.objects.get(username="lead"), ROWS).token
+    return {f"annotation:upload-{part}": [token] for part in ("preview", "piece")}
 
 
 def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int, endpoint: int) -> World:
