@@ -148,7 +148,7 @@ class _Lines:
             "origin": origin,
             "state": state,
             "categories": self.named[bits],
-            "labels": [self.labels[label] for label in labels if label in self.labels],
+            "labels": [*map(self.labels.__getitem__, labels)],
             "perplexity": perplexity,
             "response_safety": response_safety,
             "instruction_safety": instruction_safety,
