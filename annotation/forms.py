@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from annotation.models import Judgement, Prompt
+from annotation.models import Judgement
 from annotation.taxonomy import CATEGORIES
 
 VIEWS = {"undecided": _("Undecided"), "decided": _("Decided"), "differs": _("Not as suggested"), "all": _("All")}
@@ -65,13 +65,6 @@ class LabelFilter(FilterForm):
         """The query string to come back to, without the label."""
         self.kept["view"] = self.view_name
         return self.query("view", "q", "category")
-
-
-class PromptFilter(FilterForm):
-    q = forms.CharField(required=False, max_length=200)
-    corpus = id_field(required=False)
-    category = forms.ChoiceField(required=False, choices=CODES)
-    state = forms.ChoiceField(required=False, choices=Prompt.State.choices)
 
 
 class PlaceForm(forms.Form):

@@ -6,7 +6,7 @@ A file is read through once before anything is written, so one that breaks off i
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -14,30 +14,18 @@ from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow, Rows, row_key
-from annotation.models import Corpus, Prompt, RejectedImport, Response
+from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow, Rows
+from annotation.models import Corpus
 from annotation.stages.import_ import File
-from annotation.text import language, response_key
+from annotation.storing import keyed, sort_rows, store
 from madsafe_web.core.models import Run
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import BadFile, sha256_file
 
-BATCH_ROWS = 1000
-Numbered = tuple[int, ImportedRow | RejectedRow]
-
-
-@dataclass(slots=True)
-class Batch:
-    """What a batch of rows comes to: new prompts by key with the responses new to each, and counts."""
-
-    prompts: dict[bytes, ImportedRow] = field(default_factory=dict)
-    # prompt key → response key → text, kind
-    responses: dict[bytes, dict[bytes, tuple[str, str]]] = field(default_factory=dict)
-    rejected: list[RejectedRow] = field(default_factory=list)
-    counts: Counter[str] = field(default_factory=Counter)
-    warnings: Counter[str] = field(default_factory=Counter)
+BATCH_ROWS = 5000
+BATCH_CHARACTERS = 8 * 2**20  # of long rows there are fewer in a batch
 
 
 def parts(run: Run) -> list[str]:
@@ -52,10 +40,11 @@ def import_file(job: Job) -> None:
     path = _existing(declared.path)
     options = options_of(declared)
     try:
+        sha256 = sha256_file(path)
         if not job.cursor:
-            _begin(job, path, importer, declared, sum(1 for _ in importer.read(path, options)))
+            _begin(job, path, sha256, importer, declared, sum(1 for _ in importer.read(path, options)))
         corpus = Corpus.objects.get(pk=job.cursor["corpus"])
-        if job.cursor.get("sha256", corpus.sha256) != sha256_file(path):
+        if job.cursor.get("sha256", corpus.sha256) != sha256:
             raise StageError(f"{path.name} changed since its import began. Restore it, or import it as a new run.")
         _store(job, corpus, importer.read(path, options))
     except BadFile as error:
@@ -83,12 +72,12 @@ def find_importer(name: str) -> Importer:
 
 def _existing(name: str) -> Path:
     path = Path(settings.BASE_DIR, name)
-    if not path.is_file():
+    if not path.exists():
         raise StageError(f"There is no file {name}. Put it there or correct the path, then resume.")
     return path
 
 
-def _begin(job: Job, path: Path, importer: Importer, declared: File, rows: int) -> None:
+def _begin(job: Job, path: Path, sha256: str, importer: Importer, declared: File, rows: int) -> None:
     """Make the corpus and note the number of rows; a corpus of the same file is imported into again."""
     licence, sha256 = declared.licence or importer.licence, sha256_file(path)
     values = {
@@ -128,16 +117,18 @@ def _corpus(declared: File, name: str, sha256: str) -> Corpus | None:
 
 
 def _store(job: Job, corpus: Corpus, rows: Rows) -> None:
+    """Store what is left of the rows; what the last commit left behind it is read again, but nothing else is done."""
     done = job.cursor["done"]
-    remaining = islice(rows, done, None)
     warnings: Counter[str] = Counter(job.cursor.get("warnings", {}))
-    for numbered in iter(lambda: list(islice(remaining, BATCH_ROWS)), []):
+    for found in _batches(row for _, row in islice(rows, done, None)):
         job.check()
-        batch = sort_rows(corpus, numbered)
-        warnings += batch.warnings
-        done += len(numbered)
+        with_keys = keyed(found)
+        done += len(found)
         with job.commit() as progress:
-            _write(job.run, corpus, batch)
+            _hold(corpus)
+            batch = sort_rows(corpus, with_keys)
+            store(job.run, corpus, batch)
+            warnings += batch.warnings
             progress.counts = batch.counts
             progress.cursor = {**job.cursor, "done": done, "warnings": dict(warnings)}
     if warnings:
@@ -145,66 +136,28 @@ def _store(job: Job, corpus: Corpus, rows: Rows) -> None:
         job.log(f"{corpus.name}: imported with {sum(warnings.values())} warnings: {named}.")
 
 
-def sort_rows(corpus: Corpus, numbered: list[Numbered]) -> Batch:
-    """Tell new from known: a row is a duplicate when the corpus holds its key and it brings no new response."""
-    batch = Batch()
-    keyed = [(row_key(row), row) for _, row in numbered if isinstance(row, ImportedRow)]
-    held = _held(corpus, [key for key, _ in keyed])
-    for key, row in keyed:
-        known = held.get(key)
-        brought = {response_key(one.text): (one.text, one.kind) for one in row.responses}
-        new = {name: value for name, value in brought.items() if name not in (known or ())}
-        if known is None:
-            batch.prompts[key] = row
-        elif not new:
-            batch.counts["duplicate"] += 1
-            continue
-        batch.counts["kept"] += 1
-        batch.warnings.update(row.warnings)
-        held.setdefault(key, set()).update(new)
-        batch.responses.setdefault(key, {}).update(new)
-    batch.rejected = [row for _, row in numbered if isinstance(row, RejectedRow)]
-    batch.counts["rejected"] = len(batch.rejected)
-    return batch
+def _batches(rows: Iterator[ImportedRow | RejectedRow]) -> Iterator[list[ImportedRow | RejectedRow]]:
+    batch: list[ImportedRow | RejectedRow] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += _size(row)
+        if len(batch) == BATCH_ROWS or size > BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
-def _held(corpus: Corpus, keys: list[bytes]) -> dict[bytes, set[bytes]]:
-    """Prompt key → keys of its responses, for those the corpus holds."""
-    held: dict[bytes, set[bytes]] = {}
-    rows = Prompt.objects.filter(corpus=corpus, key__in=keys).values_list("key", "responses__key")
-    for key, response in rows:
-        held.setdefault(bytes(key), set()).update([bytes(response)] if response else [])
-    return held
+def _size(row: ImportedRow | RejectedRow) -> int:
+    """Characters, about."""
+    if isinstance(row, RejectedRow):
+        return len(row.raw)
+    payload = len(str(row.payload)) if row.payload else 0
+    return len(row.text) + sum([len(one.text) for one in row.responses]) + payload
 
 
-def _write(run: Run, corpus: Corpus, batch: Batch) -> None:
-    prompts = [
-        Prompt(
-            corpus=corpus,
-            key=key,
-            text=row.text,
-            language=language(row.text),
-            source_id=row.source_id[:64],
-            scenario=row.scenario[:80],
-            attack_type=row.attack_type[:40],
-            payload=dict(row.payload),
-            run=run,
-        )
-        for key, row in batch.prompts.items()
-    ]
-    Prompt.objects.bulk_create(prompts)
-    ids = {
-        bytes(key): pk
-        for pk, key in Prompt.objects.filter(corpus=corpus, key__in=batch.responses).values_list("id", "key")
-    }
-    responses = [
-        Response(prompt_id=ids[key], key=name, text=text, kind=kind[:40], run=run)
-        for key, brought in batch.responses.items()
-        for name, (text, kind) in brought.items()
-    ]
-    Response.objects.bulk_create(responses)
-    rejects = [
-        RejectedImport(run=run, corpus=corpus, row=row.number, field=row.field[:60], reason=row.reason[:300])
-        for row in batch.rejected
-    ]
-    RejectedImport.objects.bulk_create(rejects)
+def _hold(corpus: Corpus) -> None:
+    """Keep other imports into the corpus waiting until the transaction ends. Raises StageError once withdrawn."""
+    if Corpus.objects.select_for_update(no_key=True).get(pk=corpus.pk).withdrawn:
+        raise StageError(f"The corpus '{corpus.name}' was withdrawn while it was imported. Nothing more is added.")

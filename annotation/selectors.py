@@ -41,8 +41,13 @@ def map_published() -> MergeMap:
     return found
 
 
+def maps_published() -> QuerySet[MergeMap]:
+    """The published maps, the newest first."""
+    return MergeMap.objects.filter(state=MergeMap.State.PUBLISHED).order_by("-version")
+
+
 def map_newest_published() -> MergeMap | None:
-    return MergeMap.objects.filter(state=MergeMap.State.PUBLISHED).order_by("-version").first()
+    return maps_published().first()
 
 
 def map_draft() -> MergeMap | None:

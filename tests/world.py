@@ -30,6 +30,9 @@ from tests.roles import ROLES
 
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
+PROMPTS_PARTS: World = {
+    f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
+}
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
 ROWS = b'{"q": "some prompt", "a": "some reply"}\n{"q": "", "a": "another reply"}\n'
@@ -73,6 +76,7 @@ def make_world(folder: Path) -> World:
         **upload_world(),
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in ("", "-use", "-corrected", "-rejects")},
         "annotation:prompt": [prompts[0].pk],
+        **PROMPTS_PARTS,
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response as Answer
 
-from annotation.forms import CODES, PromptFilter
-from annotation.models import Category, Prompt, Response
-from annotation.pages.prompts import LabelShown, Scores, analysis_of, labels_of, prompts_filtered, scores_of
-from annotation.text import clean
+from annotation.forms import CODES
+from annotation.models import Category, MapEntry, Prompt, PromptIntent, Response
+from annotation.pages.prompts import LabelShown, Scores, analysis_of, labels_of, scores_of
+from annotation.selectors import map_newest_published
+from annotation.text import clean, folded
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.paging import LARGEST_ID, ListQuery
 from madsafe_web.core.api.views import ApiView, ListView
@@ -80,13 +81,44 @@ class PromptQuery(ListQuery):
     corpus = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     state = serializers.ChoiceField(choices=Prompt.State.choices, required=False)
     category = serializers.ChoiceField(choices=CODES, required=False)
-    q = serializers.CharField(required=False, max_length=200, help_text="A part of the text.")
+    label_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
+    language = serializers.CharField(required=False, max_length=8)
+    scenario = serializers.CharField(required=False, max_length=80)
+    attack_type = serializers.CharField(required=False, max_length=40)
+    origin = serializers.ChoiceField(choices=Prompt.Origin.choices, required=False)
+    answered = serializers.BooleanField(required=False, help_text="Whether it has a response.")
+    q = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="A part of the text, in simplified or traditional, full or half width characters.",
+    )
+
+
+AS_STORED = ("corpus", "state", "language", "scenario", "attack_type", "origin")
+
+
+def prompts_filtered(rows: QuerySet[Prompt], asked: Mapping[str, Any]) -> QuerySet[Prompt]:
+    """The prompts that fit: those of a category carry a label that the newest published map puts into it."""
+    rows = rows.filter(**{name: asked[name] for name in AS_STORED if name in asked})
+    if "q" in asked:
+        # A prompt that is not folded yet is found by its text as it came.
+        rows = rows.filter(Q(folded__contains=folded(asked["q"])) | Q(folded="", text__contains=asked["q"]))
+    if "category" in asked:
+        entries = MapEntry.objects.filter(merge_map=map_newest_published(), category__code=asked["category"])
+        # IN, not EXISTS: counted over 300,000 prompts in 0.06 s instead of 0.6 s.
+        rows = rows.filter(pk__in=PromptIntent.objects.filter(label__in=entries.values("label")).values("prompt"))
+    if "label_id" in asked:
+        rows = rows.filter(pk__in=PromptIntent.objects.filter(label=asked["label_id"]).values("prompt"))
+    if "answered" in asked:
+        held = Exists(Response.objects.filter(prompt=OuterRef("pk")))
+        rows = rows.filter(held if asked["answered"] else ~held)
+    return rows
 
 
 def prompt_lines(rows: Sequence[Prompt]) -> list[dict[str, Any]]:
     """Prompts, each with its corpus, as lines of a list, in five queries."""
     ids = [row.pk for row in rows]
-    labels, scores = labels_of(ids), scores_of(ids)
+    labels, scores = labels_of(ids, map_newest_published()), scores_of(ids)
     return [facts(row, labels[row.pk], scores[row.pk]) for row in rows]
 
 
@@ -106,7 +138,7 @@ def facts(row: Prompt, labels: Sequence[LabelShown], scores: Scores) -> dict[str
 
 def prompt_facts(row: Prompt) -> dict[str, Any]:
     """A prompt with its responses and lineage, in six queries."""
-    labels, scores = labels_of([row.pk])[row.pk], scores_of([row.pk])[row.pk]
+    labels, scores = labels_of([row.pk], map_newest_published())[row.pk], scores_of([row.pk])[row.pk]
     found = row.responses.order_by("id").annotate(reasoning=F("generation__text"))
     return {
         **facts(row, labels, scores),
@@ -135,8 +167,7 @@ class Prompts(ListView):
     @extend_schema(operation_id="prompts_list", responses=PromptLine(many=True))
     def get(self, request: Request) -> Answer:
         """List the prompts."""
-        wanted = PromptFilter({name: str(self.asked[name]) for name in PromptFilter.base_fields if name in self.asked})
-        rows = prompts_filtered(scoped(self.user, Prompt).select_related("corpus"), wanted)
+        rows = prompts_filtered(scoped(self.user, Prompt).select_related("corpus"), self.asked)
         return self.page(rows, lambda found: list(PromptLine(prompt_lines(found), many=True).data))
 
 

@@ -159,3 +159,30 @@ def _parent_places(catalogue: Catalogue) -> tuple[Ints, Ints]:
 def barred(catalogue: Catalogue) -> Mask:
     """Which prompts must not be exported: they derive from a corpus that is not for export."""
     return derived(catalogue, set(Corpus.objects.filter(exportable=False).values_list("id", flat=True)))
+
+
+def of_state(catalogue: Catalogue, state: str) -> Mask:
+    """Which prompts are in this state."""
+    coded = catalogue.coded["state"]
+    mask: Mask = np.isin(np.array(coded.values, np.str_), [state])[coded.codes] if coded.values else _none(catalogue)
+    return mask
+
+
+def _none(catalogue: Catalogue) -> Mask:
+    return np.zeros(len(catalogue.ids), np.bool_)
+
+
+def labels_of(catalogue: Catalogue, rows: Ints) -> list[list[int]]:
+    """The ids of the labels of each of these rows."""
+    first = np.searchsorted(catalogue.link_rows, rows, "left")
+    last = np.searchsorted(catalogue.link_rows, rows, "right")
+    labels = catalogue.labels[catalogue.link_labels]
+    return [labels[start:end].tolist() for start, end in zip(first.tolist(), last.tolist(), strict=True)]
+
+
+def numbers_of(catalogue: Catalogue, name: str, rows: Ints) -> list[float | None]:
+    """One score of each of these rows as people see it: perplexity itself, not its logarithm."""
+    values = catalogue.numbers[name][rows]
+    if name == "perplexity":
+        values = np.exp(np.where(values < 500, values, np.nan))
+    return [None if value != value else value for value in values.tolist()]

@@ -11,7 +11,7 @@ from typing import Any
 
 from annotation.importers._columns import GROUP, ColumnMap, columns_of, opened
 from annotation.importers._tables import head_cells, is_table, table
-from madsafe_web.core.textio import BadFile, Record, Source, data_members, read_any, read_json_items
+from madsafe_web.core.textio import BadFile, BadRecord, Record, Source, data_members, read_any, read_json_items
 
 HEAD_ROWS = 20
 MOST_COLUMNS = 60
@@ -72,7 +72,15 @@ def guess(path: Path) -> dict[str, Any]:
     layout = layout_of(path)
     if layout.get("lines"):
         return {**layout, "prompt": "1"}
-    columns = columns_in(path, layout)
+    return _mapping(columns_in(path, layout), layout)
+
+
+def guess_rows(records: Iterable[Record | BadRecord]) -> dict[str, Any]:
+    """A mapping that fits the first 20 of these rows, which lie plainly; {} where none looks like prompts."""
+    return _mapping(_columns(_head(records)), {})
+
+
+def _mapping(columns: list[Column], layout: dict[str, Any]) -> dict[str, Any]:
     prompt = _prompt(columns)
     if not prompt:
         return {}
@@ -91,8 +99,12 @@ def layout_of(path: Path) -> dict[str, Any]:
 def columns_in(path: Path, layout: dict[str, Any]) -> list[Column]:
     """The columns of the first 20 rows, those inside nested values too."""
     where = {name: value for name, value in layout.items() if name in ("records", "header", "lines")}
+    return _columns(_head(table(_first(path), ColumnMap(prompt="1", **where))))
+
+
+def _columns(head: list[Record]) -> list[Column]:
     found: dict[str, Column] = {}
-    for record in _head(table(_first(path), ColumnMap(prompt="1", **where))):
+    for record in head:
         for name, value in _flat(record.value):
             if name in found or len(found) < MOST_COLUMNS:
                 found.setdefault(name, Column(name)).values.append(value)

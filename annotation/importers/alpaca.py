@@ -18,7 +18,7 @@ from annotation.importers.base import (
     response_of,
     text_of,
 )
-from madsafe_web.core.textio import Record, read_rows
+from madsafe_web.core.textio import Record, read_any
 
 _PLACEHOLDER = re.compile(r"\{\{\s*\w+\s*\}\}")
 _EXPECTED = "rows with instruction, input and output"
@@ -27,16 +27,19 @@ _EXPECTED = "rows with instruction, input and output"
 def read(path: Path, options: ImportOptions) -> Rows:
     r"""The text is the instruction, with the input below it where there is one ("\n" between, as in training).
 
-    JSONL or a JSON array. payload: `input`, and `system` and `history` where the row has them.
+    JSONL, JSON, CSV or Parquet. payload: `input`, and `system` and `history` where the row has them.
     """
-    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    split = options.split
+    return member_rows(path, read_any, fits=is_instruction, expected=_EXPECTED, convert=instruction_row, split=split)
 
 
-def _fits(record: Record) -> bool:
+def is_instruction(record: Record) -> bool:
+    """True when the record has an instruction and an output."""
     return has_fields(record, "instruction", "output")
 
 
-def _row(record: Record) -> ImportedRow | RejectedRow:
+def instruction_row(record: Record) -> ImportedRow | RejectedRow:
+    """The row that a record with an instruction stands for."""
     problem = prompt_problem(record, "instruction")
     if problem:
         return problem

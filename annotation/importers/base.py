@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path, PurePosixPath
@@ -97,22 +98,35 @@ Rows = Iterator[tuple[int, ImportedRow | RejectedRow]]
 
 @dataclass(frozen=True, slots=True)
 class Importer:
-    """A source format. `licence` is what the source states; "" where each file has its own."""
+    """A source format. `licence` is what the source states; "" where each file has its own.
+
+    `stated` reads it from the file itself, where files of the format say it.
+    """
 
     name: str
     title: str
     default_role: Role
     licence: str
     read: Callable[[Path, ImportOptions], Rows]
+    stated: Callable[[Path], str] | None = None
+
+    def licence_of(self, path: Path) -> str:
+        """The licence of one file of this format, "" where nothing says it."""
+        return (self.stated(path) if self.stated else "") or self.licence
 
 
-def each_member(path: Path, read: Callable[[Source], Rows]) -> Rows:
-    """Rows of each data file of an archive or folder, numbered through; of a plain file, its own rows.
+def each_member(
+    path: Path, read: Callable[[Source], Rows], *, wanted: Callable[[Source], bool] = lambda source: True
+) -> Rows:
+    """Rows of each data file of an archive or folder that is `wanted`, numbered through; of a plain file, its own rows.
 
     A member that cannot be read, or not to its end, is one rejected row that names it, and the rest goes on.
     Raises BadFile (WrongFormat is one) when no member can be read at all.
     """
     members, refused = data_members(path)
+    members = [member for member in members if wanted(member)]
+    if not members:
+        raise BadFile(path, "none of its files is data", "Check that it is the right one")
     if len(members) == 1 and not refused:
         yield from read(members[0])
         return
@@ -183,6 +197,14 @@ def rows(
         yield record.number, row
 
 
+def first_records(records: Iterable[Record | BadRecord]) -> list[Record]:
+    """The usable ones of the first 20 records, as far as the file can be read."""
+    head: list[Record | BadRecord] = []
+    with suppress(BadFile):  # reading on says what is wrong
+        head.extend(islice(records, _LOOK_AHEAD))
+    return [record for record in head if isinstance(record, Record)]
+
+
 def prompt_problem(record: Record, name: str) -> RejectedRow | None:
     """Why the row of a record has no usable text under `name`, else None."""
     if not isinstance(record.value, dict):
@@ -192,7 +214,12 @@ def prompt_problem(record: Record, name: str) -> RejectedRow | None:
     text = record.value[name]
     if not isinstance(text, str):
         return RejectedRow(record.number, name, f"is {kind_of(text)}, expected a text")
-    return None if text.strip("\ufeff\u200b \t\r\n\u00a0\u3000") else RejectedRow(record.number, name, "is empty")
+    return None if is_filled(text) else RejectedRow(record.number, name, "is empty")
+
+
+def is_filled(text: str) -> bool:
+    """False for a text of blanks and marks without width alone."""
+    return bool(text.strip("\ufeff\u200b \t\r\n\u00a0\u3000"))
 
 
 def response_of(row: Mapping[str, Any], name: str, kind: str = "reply") -> tuple[ImportedResponse | None, str]:

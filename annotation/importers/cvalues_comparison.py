@@ -16,7 +16,7 @@ from annotation.importers.base import (
     responses_of,
     text_of,
 )
-from madsafe_web.core.textio import Record, read_rows
+from madsafe_web.core.textio import Record, read_any
 
 _EXPECTED = "rows with prompt, pos_resp, neg_resp, pos_type and neg_type"
 _KINDS = {"pos_resp": "positive", "neg_resp": "negative"}
@@ -25,9 +25,9 @@ _KINDS = {"pos_resp": "positive", "neg_resp": "negative"}
 def read(path: Path, options: ImportOptions) -> Rows:
     """Both responses of each prompt, their types (拒绝&正向建议, 拒绝为主, 风险回复) in the payload.
 
-    JSONL or a JSON array. One prompt may stand in several rows with other pairs; joining them is left to the store.
+    One prompt may stand in several rows with other pairs; joining them is left to the store.
     """
-    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_any, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

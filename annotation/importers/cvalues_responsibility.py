@@ -17,7 +17,7 @@ from annotation.importers.base import (
     prompt_problem,
     text_of,
 )
-from madsafe_web.core.textio import Record, read_rows
+from madsafe_web.core.textio import Record, read_any
 
 LABELS = ("回复1", "回复2")
 _EXPECTED = "rows with prompt and domain_zh (prompts), or with meta_info, prompt and label (multiple choice)"
@@ -30,7 +30,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
     as `options` in the order shown, `answer` (index of the responsible one), `label` and `meta`. The file asks each
     pair in both orders: two rows.
     """
-    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_any, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

@@ -46,12 +46,13 @@ def read(path: Path, options: ImportOptions) -> Rows:
         lambda source: table(source, columns),
         fits=lambda record: isinstance(record.value, dict) and value_at(record.value, columns.prompt) is not MISSING,
         expected=f"rows with a column {columns.prompt}",
-        convert=lambda record: _row(record, columns),
+        convert=lambda record: mapped_row(record, columns),
         split=options.split,
     )
 
 
-def _row(record: Record, columns: ColumnMap) -> ImportedRow | RejectedRow:
+def mapped_row(record: Record, columns: ColumnMap) -> ImportedRow | RejectedRow:
+    """The row that a record is by a mapping."""
     text = value_at(record.value, columns.prompt)
     if not isinstance(text, str):
         reason = "is missing" if text is MISSING else f"is {kind_of(text)}, expected a text"

@@ -23,13 +23,15 @@ from madsafe_web.core.textio import Record, read_csv
 
 QUESTION, CATEGORY, SUBCATEGORY = "问题", "违规类型", "违规子类"
 _KINDS = {"安全有用回答": "positive", "违规回答": "negative"}
+_SPELLINGS = {"侵犯权益": "侵害权益"}
 _EXPECTED = f"CSV columns ID, {QUESTION} and either {CATEGORY}, {SUBCATEGORY} or {', '.join(reversed(_KINDS))}"
 
 
 def read(path: Path, options: ImportOptions) -> Rows:
     """Rows of either kind: scenario = the top category; several, joined by "|" in v1, are lists in the payload.
 
-    Blank edges of the categories are cut (" 违法犯罪"); synonyms stay: merging them is a decision of people.
+    Blank edges of the categories are cut (" 违法犯罪"). The scenario writes 侵犯权益 of v1 as v2 does, 侵害权益; other
+    synonyms stay: merging them is a decision of people.
     """
     return member_rows(path, read_csv, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
@@ -51,7 +53,7 @@ def _row(record: Record) -> ImportedRow | RejectedRow:
     return ImportedRow(
         source_id=source_id,
         text=value[QUESTION],
-        scenario="|".join(categories),
+        scenario="|".join(_SPELLINGS.get(one, one) for one in categories),
         payload={"categories": categories, "subcategories": subcategories},
         warnings=() if categories else (f"{CATEGORY} is empty",),
     )

@@ -18,7 +18,7 @@ from annotation.importers.base import (
     prompt_problem,
     text_of,
 )
-from madsafe_web.core.textio import Record, read_rows
+from madsafe_web.core.textio import Record, read_any
 
 _EXPECTED = "JSONL rows with traceid, risk_type, prompt and ext"
 
@@ -28,7 +28,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
     Prompts have no responses. Base rows in English name the Chinese row they come from in payload["ext"].
     """
-    return member_rows(path, read_rows, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_any, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:

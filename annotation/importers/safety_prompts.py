@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from annotation.importers.base import (
@@ -11,13 +10,17 @@ from annotation.importers.base import (
     ImportOptions,
     RejectedRow,
     Rows,
+    each_member,
+    first_records,
     has_fields,
+    is_filled,
     kind_of,
     prompt_problem,
     response_of,
     rows,
+    spelling,
 )
-from madsafe_web.core.textio import Record, read_json_items
+from madsafe_web.core.textio import Record, Source, read_json_items
 
 ATTACKS = frozenset(
     {
@@ -29,31 +32,62 @@ ATTACKS = frozenset(
         "Reverse_Exposure",
     }
 )
+SCENARIOS = (
+    "Unfairness_And_Discrimination",
+    "Crimes_And_Illegal_Activities",
+    "Insult",
+    "Mental_Health",
+    "Physical_Harm",
+    "Privacy_And_Property",
+    "Ethics_And_Morality",
+    *sorted(ATTACKS),
+)
+_spelt = spelling(SCENARIOS)
 _EXPECTED = "an object of arrays, scenario name to rows with prompt, response and type"
 
 
 def read(path: Path, options: ImportOptions) -> Rows:
     """Rows of typical_safety_scenarios.json or instruction_attack_scenarios.json, or of a file with prompts alone.
 
-    The scenario is the name of the array: `type` only repeats it, and is at times missing or spelt otherwise.
+    The scenario is the name of the array, spelt as the set does: `type` only repeats it, and is at times missing or
+    spelt otherwise. Where no object is among the first rows, texts are prompts; in other files such a row is none.
     """
-    return rows(path, read_json_items(path), fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return each_member(path, lambda source: _rows(source, options.split))
+
+
+def _rows(source: Source, split: str) -> Rows:
+    first = first_records(read_json_items(source))
+    bare = any(map(_is_bare, first)) and not any(isinstance(record.value, dict) for record in first)
+    return rows(
+        source,
+        read_json_items(source),
+        fits=lambda record: bare or _fits(record),
+        expected=_EXPECTED,
+        convert=lambda record: _bare_row(record) if bare and _is_bare(record) else _row(record),
+        split=split,
+    )
 
 
 def _fits(record: Record) -> bool:
-    return bool(record.group) and record.index is not None and (_is_bare(record) or has_fields(record, "prompt"))
+    return bool(record.group) and record.index is not None and has_fields(record, "prompt")
 
 
 def _is_bare(record: Record) -> bool:
-    """A prompt standing alone; only in files of the two attacks published without replies."""
-    return isinstance(record.value, str) and record.group in ("Goal_Hijacking", "Prompt_Leaking")
+    return isinstance(record.value, str) and record.index is not None and _spelt(record.group) in SCENARIOS
+
+
+def _bare_row(record: Record) -> ImportedRow | RejectedRow:
+    scenario = _spelt(record.group)
+    attack = scenario if scenario in ATTACKS else ""
+    if not is_filled(record.value):
+        return RejectedRow(record.number, "prompt", "is empty")
+    source_id = f"{record.group}/{record.index}"
+    return ImportedRow(source_id, record.value, (), scenario, attack, {}, ("response is missing",))
 
 
 def _row(record: Record) -> ImportedRow | RejectedRow:
-    source_id, scenario = f"{record.group}/{record.index}", record.group
+    source_id, scenario = f"{record.group}/{record.index}", _spelt(record.group)
     attack = scenario if scenario in ATTACKS else ""
-    if _is_bare(record) and record.value.strip():
-        return ImportedRow(source_id, record.value, (), scenario, attack, {}, ("response is missing",))
     problem = prompt_problem(record, "prompt")
     if problem:
         return problem
@@ -70,7 +104,7 @@ def _type_warning(found: object, scenario: str) -> str:
         return f"type is missing, taken as {scenario}"
     if not isinstance(found, str):
         return f"type is {kind_of(found)}, taken as {scenario}"
-    same = re.sub(r"[\s_-]+", "_", found.strip()).casefold() == scenario.casefold()
+    same = spelling([scenario])(found) == scenario
     return f"type is {'spelt otherwise' if same else 'another one'} ({found[:40]}), taken as {scenario}"
 
 

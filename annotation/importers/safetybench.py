@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,28 @@ from annotation.importers.base import (
     RejectedRow,
     Rows,
     WrongFormat,
+    each_member,
+    first_records,
     has_fields,
     prompt_problem,
     rows,
+    spelling,
     text_of,
 )
-from madsafe_web.core.textio import BadRecord, Record, read_json_items
+from madsafe_web.core.textio import BadFile, BadRecord, Record, Source, data_members, read_json_items
 
+Answers = Mapping[str, Mapping[str, Any]]
+
+CATEGORIES = (
+    "Offensiveness",
+    "Unfairness and Bias",
+    "Physical Health",
+    "Mental Health",
+    "Illegal Activities",
+    "Ethics and Morality",
+    "Privacy and Property",
+)
+_spelt = spelling(CATEGORIES)
 _EXPECTED = "an array of questions with id, category, question and options"
 _EXPECTED_DEV = "an object of arrays, category name to questions with question, options and answer"
 _EXPECTED_ANSWERS = "an object with an answer for each question id"
@@ -32,43 +48,63 @@ def read(path: Path, options: ImportOptions) -> Rows:
     """Questions with their options, answer (index from 0), id and category in the payload; scenario = the category.
 
     `options.answers` is test_answers_*.json (more answers than questions are fine), needed unless the questions carry
-    their own. With `options.dev` the few-shot examples follow, row numbers going on, payload["split"] = "dev".
-    Raises WrongFormat when a file has another shape or the answers are not given.
+    their own. With `options.dev` the few-shot examples follow, row numbers going on, payload["split"] = "dev"; their
+    file may also be imported alone. Raises WrongFormat when a file has another shape, or the answers are not given or
+    leave out a question: the ids tell which answer file goes with which questions.
     """
-    answers = _answers(options.answers) if options.answers else {}
+    answers = _answers(options.answers, path) if options.answers else {}
     number = 0
-    for number, row in rows(
-        path,
-        read_json_items(path),
-        fits=lambda record: _fits(record) and (bool(answers) or _has_answer(path, record)),
-        expected=_EXPECTED,
-        convert=lambda record: _row(record, answers),
-        split=options.split,
-    ):
+    for number, row in each_member(path, lambda source: _questions(source, answers, options.split)):
         yield number, row
     if options.dev:
-        yield from _examples(options.dev, number)
+        for place, row in each_member(options.dev, _examples):
+            named = replace(row, file=row.file or options.dev.name) if isinstance(row, RejectedRow) else row
+            yield number + place, named
 
 
-def _examples(dev: Path, read_before: int) -> Rows:
-    for number, row in rows(
-        dev,
-        read_json_items(dev),
+def _questions(source: Source, answers: Answers, split: str) -> Rows:
+    """Questions with answers of their own under the names of categories are the few-shot examples themselves."""
+    first = first_records(read_json_items(source))
+    if not answers and first and all(record.group and has_fields(record, "answer") for record in first):
+        return _examples(source)
+    return rows(
+        source,
+        read_json_items(source),
+        fits=lambda record: _fits(record) and (bool(answers) or _has_answer(source, record)),
+        expected=_EXPECTED,
+        convert=lambda record: _row(record, answers),
+        split=split,
+    )
+
+
+def _examples(source: Source) -> Rows:
+    return rows(
+        source,
+        read_json_items(source),
         fits=lambda record: _fits(record) and bool(record.group),
         expected=_EXPECTED_DEV,
         convert=lambda record: _row(record, {}),
         split="dev",
-    ):
-        total = read_before + number
-        yield total, replace(row, file=dev.name) if isinstance(row, RejectedRow) else row
+    )
 
 
-def _answers(path: Path) -> dict[str, Mapping[str, Any]]:
+def _answers(path: Path, questions: Path) -> Answers:
+    """Answers by the id of the question. Raises WrongFormat for those of another set, told by the ids."""
     answers: dict[str, Mapping[str, Any]] = {}
     for record in read_json_items(path):
         if isinstance(record, BadRecord) or record.index is not None or not has_fields(record, "answer"):
             raise WrongFormat(path, f"expected {_EXPECTED_ANSWERS}", _ADVICE_ANSWERS)
         answers[record.group] = record.value
+    asked = 0
+    missing: set[str] = set()
+    for source in data_members(questions)[0]:
+        with suppress(BadFile):  # reading the questions says what is wrong
+            for record in read_json_items(source):
+                if isinstance(record, Record) and _fits(record) and (name := text_of(record.value.get("id"))):
+                    asked += 1
+                    missing |= set() if name in answers else {name}
+    if missing:
+        raise WrongFormat(path, f"{len(missing):,} of the {asked:,} questions have no answer in it", _ADVICE_ANSWERS)
     return answers
 
 
@@ -76,7 +112,7 @@ def _fits(record: Record) -> bool:
     return has_fields(record, "question", "options")
 
 
-def _has_answer(path: Path, record: Record) -> bool:
+def _has_answer(path: Source, record: Record) -> bool:
     if "answer" in record.value:
         return True
     raise NeedsAnswers(path, "the questions carry no answers", _ADVICE_ANSWERS)
@@ -95,13 +131,13 @@ def _row(record: Record, answers: Mapping[str, Mapping[str, Any]]) -> ImportedRo
     answer = known.get("answer")
     if not isinstance(answer, int) or isinstance(answer, bool) or not 0 <= answer < len(options):
         return RejectedRow(record.number, "answer", f"is missing or no option of question {source_id}")
-    category = text_of(value.get("category")) or record.group
+    category = _spelt(text_of(value.get("category")) or record.group)
     return ImportedRow(
         source_id=source_id,
         text=value["question"],
         scenario=category,
         payload={"options": options, "answer": answer, "id": value.get("id"), "category": category},
-        warnings=_warnings(options, category, text_of(known.get("category"))),
+        warnings=_warnings(options, category, _spelt(text_of(known.get("category")))),
     )
 
 

@@ -12,13 +12,14 @@ from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from annotation.forms import PromptFilter
-from annotation.models import Category, Corpus, IntentLabel, MapEntry, Prompt, PromptIntent
+from annotation.models import Category, IntentLabel, MapEntry, MergeMap, Prompt, PromptIntent
 from annotation.pages.labels import DROP, category_of
+from annotation.pages.lineage import events, family, lineage
 from annotation.selectors import map_newest_published
 from annotation.text import clean
 from madsafe_web.core.llm.parse import cot_reply
 from madsafe_web.core.method import run_name
+from madsafe_web.core.models import User
 
 PERPLEXITY, RESPONSE, INSTRUCTION = "perplexity", "response_safety", "instruction_safety"  # kinds of scores
 Context = dict[str, Any]  # Any: a template's context
@@ -75,26 +76,10 @@ class PromptShown:
     order_gap: float | None
 
 
-def prompts_filtered(rows: QuerySet[Prompt], filters: PromptFilter) -> QuerySet[Prompt]:
-    """The prompts that fit: those of a category carry a label that the newest published map puts into it."""
-    kept = filters.kept
-    if kept["corpus"]:
-        rows = rows.filter(corpus=kept["corpus"])
-    if kept["state"]:
-        rows = rows.filter(state=kept["state"])
-    if kept["q"]:
-        rows = rows.filter(text__contains=kept["q"])
-    if kept["category"]:
-        entries = MapEntry.objects.filter(merge_map=map_newest_published(), category__code=kept["category"])
-        # IN, not EXISTS: counted over 300,000 prompts in 0.06 s instead of 0.6 s.
-        rows = rows.filter(pk__in=PromptIntent.objects.filter(label__in=entries.values("label")).values("prompt"))
-    return rows
-
-
-def prompts_shown(rows: Sequence[Prompt]) -> list[PromptShown]:
+def prompts_shown(rows: Sequence[Prompt], merge_map: MergeMap | None) -> list[PromptShown]:
     """Rows of the list, in five queries however many they are. Each row must hold its corpus."""
     ids = [row.pk for row in rows]
-    labels, scores = labels_of(ids), scores_of(ids)
+    labels, scores = labels_of(ids, merge_map), scores_of(ids)
     return [prompt_shown(row, labels[row.pk], scores[row.pk]) for row in rows]
 
 
@@ -115,12 +100,12 @@ def prompt_shown(row: Prompt, labels: Sequence[LabelShown], scores: Scores) -> P
     )
 
 
-def labels_of(prompt_ids: Sequence[int]) -> Mapping[int, list[LabelShown]]:
-    """Prompt id → its labels, each once, in the order that the model named them."""
+def labels_of(prompt_ids: Sequence[int], merge_map: MergeMap | None) -> Mapping[int, list[LabelShown]]:
+    """Prompt id → its labels, each once, in the order that the model named them, with what this map makes of them."""
     links = PromptIntent.objects.filter(prompt__in=prompt_ids).order_by("position", "id")
     pairs = list(dict.fromkeys(links.values_list("prompt", "label")))
     names = dict(IntentLabel.objects.filter(id__in={label for _, label in pairs}).values_list("id", "name"))
-    entries = MapEntry.objects.filter(merge_map=map_newest_published(), label__in=names)
+    entries = MapEntry.objects.filter(merge_map=merge_map, label__in=names)
     target_of = {pk: DROP if dropped else code or "" for pk, code, dropped in _targets(entries)}
     categories = {row.code: row for row in Category.objects.all()}
     found: dict[int, list[LabelShown]] = defaultdict(list)
@@ -153,9 +138,9 @@ def scores_of(prompt_ids: Sequence[int]) -> Mapping[int, Scores]:
     return found
 
 
-def prompt_context(row: Prompt) -> Context:
+def prompt_context(row: Prompt, user: User) -> Context:
     """The page of one prompt, which must hold its corpus."""
-    labels, scores = labels_of([row.pk])[row.pk], scores_of([row.pk])[row.pk]
+    labels, scores = labels_of([row.pk], map_newest_published())[row.pk], scores_of([row.pk])[row.pk]
     responses = row.responses.select_related("run").order_by("id").annotate(reasoning=F("generation__text"))
     return {
         "prompt": prompt_shown(row, labels, scores),
@@ -173,7 +158,9 @@ def prompt_context(row: Prompt) -> Context:
             for one in responses
         ],
         "source": _source(row),
-        "lineage": _lineage(row),
+        "lineage": lineage(row),
+        "family": family(row, user),
+        "events": events(row, user),
     }
 
 
@@ -186,38 +173,9 @@ def analysis_of(generated: str) -> str:
 def _source(row: Prompt) -> list[Context]:
     items = [
         (_("Corpus"), row.corpus.name, reverse("annotation:corpus", args=[row.corpus_id])),
+        (_("File"), row.corpus.file_name, ""),
         (_("Number in the source"), row.source_id, ""),
         (_("Scenario"), row.scenario, ""),
         (_("Kind of attack"), row.attack_type, ""),
     ]
     return [{"name": name, "value": value, "url": url} for name, value, url in items if value]
-
-
-def _lineage(row: Prompt) -> list[Context]:
-    """From where the prompt came to what became of it."""
-    steps = []
-    if row.run:
-        steps.append(_step(row.get_origin_display(), row.run))
-    for parent in Prompt.objects.filter(id__in=row.parents).order_by("id"):
-        url = reverse("annotation:prompt", args=[parent.pk])
-        steps.append({"name": _("Made from"), "text": clean(parent.text)[:80], "url": url, "when": None})
-    first = row.intents.select_related("run").order_by("id").first()
-    if first:
-        steps.append(_step(_("Labelled"), first.run))
-    if row.state_run:
-        steps.append(_step(row.get_state_display(), row.state_run))
-    if row.twin_id:
-        text = _("prompt %(id)s, similarity %(similarity).2f") % {"id": row.twin_id, "similarity": row.similarity or 0}
-        url = reverse("annotation:prompt", args=[row.twin_id])
-        steps.append({"name": _("Repeats"), "text": text, "url": url, "when": None})
-    return steps
-
-
-def _step(name: str, run: Any) -> Context:
-    url = reverse("runs:detail", args=[run.pk])
-    return {"name": name, "text": run_name(run), "url": url, "when": run.finished or run.started}
-
-
-def corpus_choices() -> list[dict[str, str]]:
-    rows = Corpus.objects.order_by("name").values_list("id", "name")
-    return [{"value": str(pk), "label": name} for pk, name in rows]

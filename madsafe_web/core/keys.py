@@ -20,6 +20,7 @@ PLACES: dict[str, Promise] = {
     "merge": _("Merge labels"),
     "review": _("Review"),
     "run": _("A run"),
+    "prompts": _("Prompts"),
 }
 CATEGORY_KEYS = "123456789qwert"
 CAPTIONS = {
@@ -77,6 +78,11 @@ TABLE = (
     Key("review-cannot-tell", "3", "review", _("Cannot tell")),
     Key("review-skip", "s", "review", _("Skip")),
     Key("review-undo", "z", "review", _("Undo")),
+    Key("prompts-next", "j", "prompts", _("Next row")),
+    Key("prompts-before", "k", "prompts", _("Row before")),
+    Key("prompts-open", "Enter", "prompts", _("Open the row")),
+    Key("prompts-page-next", "n", "prompts", _("Next page")),
+    Key("prompts-page-before", "p", "prompts", _("Page before")),
     Key("run-pause", "p", "run", _("Pause or resume")),
 )
 BY_ACTION = {one.action: one for one in TABLE}

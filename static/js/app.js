@@ -86,6 +86,7 @@
     if (event.target.matches("dialog")) event.target.close();
     const mover = event.target.closest("[data-move]");
     if (mover) move(Number(mover.dataset.move));
+    if (event.target.closest("[data-open]")) $("a", current() ?? $("[data-row]"))?.click();
     // An open menu closes when the click is elsewhere.
     $$("details.menu[open], details.drop[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; });
   });

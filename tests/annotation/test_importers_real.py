@@ -56,6 +56,7 @@ COUNTS = [
     ("alpaca", "sft_general/alpaca_zh_demo.json", 1000, 992, 8, 0, 0, 992, 992, 1),
     ("alpaca", "sft_general/alpaca_en_demo.json", 999, 985, 14, 0, 0, 985, 985, 1),
     ("alpaca", "sft_general/identity.json", 91, 91, 0, 0, 85, 89, 91, 1),
+    ("sharegpt", "sft_general/dpo_zh_demo.json", 300, 289, 11, 0, 0, 289, 578, 1),
 ]
 SAFETYBENCH = "safetybench/test_zh_subset.json"
 

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from annotation import importing
+from annotation import importing, storing
+from annotation.importers.base import ImportedResponse, ImportedRow, RejectedRow
 from annotation.models import Corpus, Prompt, RejectedImport, Response
+from annotation.searching import matching
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
+from tests.factories import make_corpus, make_prompt, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -123,7 +127,7 @@ def test_an_import_stopped_in_the_middle_goes_on_and_counts_the_same(
 ) -> None:
     monkeypatch.setattr(importing, "BATCH_ROWS", 2)
     file = pairs(tmp_path / "a.jsonl", [row("一"), row("二"), row("一"), row(3), row("五")])
-    original, calls = importing._write, []
+    original, calls = importing.store, []
 
     def dies_at_the_second_batch(*arguments: Any) -> None:
         calls.append(1)
@@ -131,7 +135,7 @@ def test_an_import_stopped_in_the_middle_goes_on_and_counts_the_same(
             raise KeyError("killed")
         original(*arguments)
 
-    monkeypatch.setattr(importing, "_write", dies_at_the_second_batch)
+    monkeypatch.setattr(importing, "store", dies_at_the_second_batch)
     run = run_import(file)
     assert (run.state, Prompt.objects.count()) == (Run.State.FAILED, 2)
     assert service.run_start(run)
@@ -159,3 +163,69 @@ def test_the_messy_real_file_comes_out_as_its_manifest_says() -> None:
     path = SHARED / "safety_prompts" / "typical_safety_scenarios.messy.json"
     run = run_import({"path": str(path), "format": "safety_prompts"})
     assert service.counts(run) == {"read": 1107, "kept": 1055, "duplicate": 49, "rejected": 3, "failed": 0}
+
+
+def test_a_value_too_long_for_its_column_is_kept_whole(tmp_path: Path) -> None:
+    path = tmp_path / "s.jsonl"
+    line = {"traceid": "a" * 65, "risk_type": "b" * 81, "prompt": "一", "ext": json.dumps({"category": "c" * 41})}
+    path.write_text(json.dumps(line), encoding="utf-8")
+    run = run_import({"path": str(path), "format": "s_eval"})
+    prompt = Prompt.objects.get()
+    assert (prompt.source_id, prompt.scenario, prompt.attack_type) == ("a" * 64, "b" * 80, "c" * 40)
+    assert prompt.payload["too_long"] == {"source_id": "a" * 65, "scenario": "b" * 81, "attack_type": "c" * 41}
+    warnings = run.chunks.get().cursor["warnings"]
+    assert warnings["scenario is too long for its column; the whole of it is in the payload"] == 1
+
+
+def test_long_kinds_of_responses_are_kept_whole_for_new_and_for_known_prompts() -> None:
+    corpus, run = make_corpus(), make_run("import")
+    for text in ("一", "二"):
+        row = ImportedRow("1", "a prompt", (ImportedResponse(text, f"{'k' * 40}{text}"),))
+        store_all(run, corpus, row)
+    assert Prompt.objects.get().payload == {"too_long": {"kinds": ["k" * 40 + "一", "k" * 40 + "二"]}}
+    assert list(Response.objects.values_list("kind", flat=True)) == ["k" * 40] * 2
+
+
+def store_all(run: Run, corpus: Corpus, *rows: ImportedRow | RejectedRow) -> None:
+    with transaction.atomic():
+        storing.store(run, corpus, storing.sort_rows(corpus, storing.keyed(rows)))
+
+
+def test_the_room_for_texts_is_that_of_the_columns() -> None:
+    room = {name: Prompt._meta.get_field(name).max_length for name in storing.ROOM}
+    assert (room, Response._meta.get_field("kind").max_length) == (storing.ROOM, storing.KIND_ROOM)
+
+
+def test_a_rejected_row_keeps_its_file_and_what_stood_in_it() -> None:
+    store_all(make_run("import"), make_corpus(), RejectedRow(3, "prompt", "is empty", "part/a.jsonl", '{"prompt": ""}'))
+    assert RejectedImport.objects.values_list("file", "row", "raw").get() == ("part/a.jsonl", 3, '{"prompt": ""}')
+
+
+def test_an_imported_prompt_is_found_by_its_text(tmp_path: Path) -> None:
+    run_import(pairs(tmp_path / "a.jsonl", [row("全角，標點ＡＢＣ"), row("二")]))
+    assert matching(Prompt.objects.all(), "标点abc").get().text == "全角，標點ＡＢＣ"
+
+
+def test_ids_given_to_imported_prompts_are_not_given_again(tmp_path: Path) -> None:
+    run_import(pairs(tmp_path / "a.jsonl", [row("一"), row("二")]))
+    newest = Prompt.objects.order_by("-pk").values_list("pk", flat=True)[0]
+    assert make_prompt("三", make_corpus()).pk > newest
+
+
+def test_batches_of_long_rows_are_small() -> None:
+    rows = [ImportedRow("", "x" * (importing.BATCH_CHARACTERS // 2 + 1)) for _ in range(4)]
+    assert [len(batch) for batch in importing._batches(iter(rows))] == [2, 2]
+
+
+def test_a_corpus_withdrawn_in_the_middle_takes_no_more_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
+    original = importing.keyed
+
+    def withdrawn_at_the_second(rows: Any) -> Any:
+        Corpus.objects.filter(prompts__isnull=False).update(withdrawn=timezone.now())
+        return original(rows)
+
+    monkeypatch.setattr(importing, "keyed", withdrawn_at_the_second)
+    run = run_import(pairs(tmp_path / "a.jsonl", [row("一"), row("二")]))
+    assert "was withdrawn while it was imported" in run.error
+    assert Prompt.objects.count() == 1

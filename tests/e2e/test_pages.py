@@ -13,7 +13,8 @@ from tests.roles import ADDRESSES, statuses
 from tests.world import World
 
 pytestmark = pytest.mark.browser
-FILES = {"pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz"}
+# Files, and fragments that have no frame around them.
+FILES = {"pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz", "annotation:prompts-facet"}
 API = "api:"
 TABLES = "/admin/"  # rows as they stand, in the words of the code
 EXTRA = {"lead": ("/results/?benchmark=new_safety",)}

@@ -33,6 +33,7 @@ GROUPS: dict[str, Text] = {
     "endpoint": _("Endpoints"),
     "key": _("Keys"),
     "corpus": _("Corpora"),
+    "prompts": _("Prompts"),
     "run": _("Runs"),
     "label": _("Label decisions"),
     "merge": _("Merging"),

@@ -1,0 +1,44 @@
+"""Many rows at once, past the ORM: `executemany` on SQLite, COPY on PostgreSQL. See docs/decisions/0013."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection, models
+
+Model = type[models.Model]
+
+
+def insert(model: Model, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """Store rows given as the database takes them (JSON as text), in the order of the named columns.
+
+    Every column that must not be empty has to be named: defaults of the model do not count here. Raises IntegrityError.
+    """
+    if not rows:
+        return
+    quote = connection.ops.quote_name
+    table, columns = quote(model._meta.db_table), ", ".join(map(quote, names))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            places = ", ".join(["%s"] * len(names))
+            statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608  # names of models
+            cursor.executemany(statement, rows)
+
+
+def next_ids(model: Model, count: int) -> Sequence[int]:
+    """Ids that no row has and no other writer gets. Call inside the transaction that stores the rows."""
+    table = model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            reserve = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
+            cursor.execute(reserve, [table, count])
+            return [pk for (pk,) in cursor.fetchall()]
+        # A transaction here is the only writer, so what comes after the highest number ever given is free.
+        cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])
+        first = cursor.fetchone()[0] + 1
+    return range(first, first + count)

@@ -1,0 +1,157 @@
+"""Facets of the explorer: the values of one of them, how many prompts have each, and which are chosen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotation.catalogue import held
+from annotation.catalogue.wanted import FACETS, NONE, NUMBERS
+from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt
+from annotation.prompt_filter import ANSWERED, EMPTY, LANGUAGES, PromptFilter
+from madsafe_web.core.llm.parse import label_key
+from madsafe_web.core.method import Text
+
+MOST_SHOWN = 20
+TITLES: Mapping[str, Text] = {
+    "within": gettext_lazy("Also in the responses"),
+    "corpus": gettext_lazy("Corpus"),
+    "category": gettext_lazy("Category"),
+    "label": gettext_lazy("Label"),
+    "language": gettext_lazy("Language"),
+    "scenario": gettext_lazy("Scenario"),
+    "attack": gettext_lazy("Kind of attack"),
+    "origin": gettext_lazy("Origin"),
+    "state": gettext_lazy("State"),
+    "responses": gettext_lazy("Responses"),
+    "perplexity": gettext_lazy("Perplexity"),
+    "response_safety": gettext_lazy("Response safety"),
+    "instruction_safety": gettext_lazy("Instruction safety"),
+}
+UNFOLDED = ("corpus", "category", "label", "language")  # the others open when they are wanted
+WORDS: Mapping[str, Mapping[str, Text]] = {
+    "language": LANGUAGES,
+    "origin": dict(Prompt.Origin.choices),
+    "state": dict(Prompt.State.choices),
+    "responses": ANSWERED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A value as people read it."""
+
+    text: str
+    category: Category | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """One value of a facet; `count` is None as long as it was not counted."""
+
+    value: str
+    named: Named
+    count: int | None
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    name: str
+    title: str
+    values: list[Value]
+    rest: int  # values that are not shown
+    counted: bool
+    unfolded: bool
+
+
+def names_chosen(filters: PromptFilter) -> dict[str, dict[str, Named]]:
+    """Facet → value that the filter names → how it is called, for the facets that are set."""
+    chosen = {name: filters.kept[name] for name in FACETS if filters.kept[name]}
+    return {name: names_of(name, values) for name, values in chosen.items()}
+
+
+def facets_bare(names: Mapping[str, Mapping[str, Named]]) -> list[Facet]:
+    """All facets with only what is chosen in them, as the page has them before their counts come."""
+    found = []
+    for name in FACETS:
+        shown = [Value(value, named, None, True) for value, named in names.get(name, {}).items()]
+        found.append(Facet(name, str(TITLES[name]), shown, 0, False, bool(shown) or name in UNFOLDED))
+    return found
+
+
+def facet_counted(filters: PromptFilter, merge_map: MergeMap | None, name: str, search: str = "") -> Facet:
+    """One facet with its counts: what is chosen first, then the most frequent; of labels those that `search` names."""
+    from annotation.catalogue import asking
+
+    wanted = filters.wanted(merge_map.pk if merge_map else None)
+    held_by = {value or EMPTY: n for value, n in asking.counts(held.current(), wanted, name).items()}
+    chosen: tuple[str, ...] = filters.kept[name] or ()
+    others = [value for value in held_by if value not in chosen]
+    if search and name == "label":
+        fits = IntentLabel.objects.filter(key__contains=label_key(search)).values_list("id", flat=True)
+        named = {str(pk) for pk in fits}
+        others = [value for value in others if value in named]
+    others.sort(key=lambda value: (-held_by[value], value))
+    listed = _in_place(chosen, others, name)
+    shown = listed[: max(MOST_SHOWN, len(chosen))]
+    names = names_of(name, shown)
+    values = [Value(value, names[value], held_by.get(value, 0), value in chosen) for value in shown]
+    return Facet(name, str(TITLES[name]), values, len(listed) - len(shown), True, True)
+
+
+def _in_place(chosen: tuple[str, ...], others: list[str], name: str) -> list[str]:
+    """What is chosen, then the others; the categories are few and keep their places, wherever a tick stands."""
+    if name != "category":
+        return [*chosen, *others]
+    order = {code: at for at, code in enumerate(Category.objects.values_list("code", flat=True))}
+    return sorted((*chosen, *others), key=lambda value: order.get(value, len(order)))
+
+
+def names_of(name: str, values: Iterable[str]) -> dict[str, Named]:
+    """How each of these values of a facet is called; what is not known any more as it stands."""
+    values = list(values)
+    if name == "corpus":
+        return _stored(values, dict(Corpus.objects.filter(pk__in=values).values_list("pk", "name")))
+    if name == "label":
+        return _stored(values, dict(IntentLabel.objects.filter(pk__in=values).values_list("pk", "name")))
+    if name == "category":
+        categories = {row.code: row for row in Category.objects.all()}
+        found = {value: categories.get(value) for value in values}
+        return {
+            value: Named(_("No category") if value == NONE else f"{value} {row.name}" if row else value, row)
+            for value, row in found.items()
+        }
+    words = WORDS.get(name, {})
+    return {value: Named(_("None given") if value == EMPTY else str(words.get(value, value))) for value in values}
+
+
+def _stored(values: list[str], names: Mapping[int, str]) -> dict[str, Named]:
+    return {value: Named(names.get(int(value), value)) for value in values}
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How many prompts that fit have a score, and between which values, as people see them."""
+
+    title: str
+    count: int
+    least: float
+    most: float
+
+
+def scores_counted(filters: PromptFilter, merge_map: MergeMap | None) -> list[Scored]:
+    """The three scores of what fits, each without its own range."""
+    from annotation.catalogue import asking
+
+    wanted, catalogue, found = filters.wanted(merge_map.pk if merge_map else None), held.current(), []
+    for name in NUMBERS:
+        count, least, most = asking.scored(catalogue, wanted, name)
+        if name == "perplexity":
+            least, most = (math.exp(min(value, 500)) for value in (least, most))
+        found.append(Scored(str(TITLES[name]), count, least, most))
+    return found

@@ -1,0 +1,146 @@
+"""What a batch of a file's rows comes to, and its place in the tables."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from annotation.bulk import insert, next_ids
+from annotation.importers.base import ImportedRow, RejectedRow, row_key
+from annotation.models import Corpus, Prompt, RejectedImport, Response
+from annotation.searching import remember
+from annotation.text import folded, language, response_key
+from madsafe_web.core.models import Run
+
+PROMPT = (
+    *("id", "corpus_id", "run_id", "key", "text", "folded", "language", "source_id", "scenario", "attack_type"),
+    *("payload", "origin", "state", "parents"),
+)
+NEW = (Prompt.Origin.IMPORTED.value, Prompt.State.ACTIVE.value, "[]")
+OVERFLOW = "too_long"  # in a payload: field → the whole value, where the column holds only its beginning
+RESPONSE = ("prompt_id", "run_id", "key", "text", "kind", "origin")
+# Field of a row → the most characters that its column takes.
+ROOM = {"source_id": 64, "scenario": 80, "attack_type": 40}
+KIND_ROOM = 40
+
+
+@dataclass(slots=True)
+class Batch:
+    """New prompts by key, new responses each with the key of its prompt, what is refused, and counts of all rows."""
+
+    prompts: dict[bytes, ImportedRow] = field(default_factory=dict)
+    responses: list[tuple[bytes, bytes, str, str]] = field(default_factory=list)  # prompt, key, text, kind
+    rejected: list[RejectedRow] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    warnings: Counter[str] = field(default_factory=Counter)
+    ids: dict[bytes, int] = field(default_factory=dict)  # of prompts that the corpus holds
+
+
+def keyed(rows: Iterable[ImportedRow | RejectedRow]) -> list[tuple[bytes, ImportedRow | RejectedRow]]:
+    """Each row with its identity, b"" for a rejected one."""
+    return [(row_key(row) if isinstance(row, ImportedRow) else b"", row) for row in rows]
+
+
+def sort_rows(corpus: Corpus, rows: list[tuple[bytes, ImportedRow | RejectedRow]]) -> Batch:
+    """Tell new from known: a row is a duplicate when the corpus holds its key and it brings no new response.
+
+    Call inside the transaction that stores the batch, so that no other import comes in between.
+    """
+    batch = Batch()
+    batch.ids, held = _held(corpus, {key for key, _ in rows})
+    for key, row in rows:
+        if isinstance(row, RejectedRow):
+            batch.rejected.append(row)
+            continue
+        known = held.get(key)
+        new = {response_key(one.text): one for one in row.responses}
+        if known is None:
+            batch.prompts[key] = row
+            held[key] = set(new)
+        else:
+            new = {name: one for name, one in new.items() if name not in known}
+            known.update(new)
+            if not new:
+                batch.counts["duplicate"] += 1
+                continue
+        batch.counts["kept"] += 1
+        batch.warnings.update(row.warnings)
+        batch.responses += [(key, name, one.text, one.kind) for name, one in new.items()]
+    batch.counts["rejected"] = len(batch.rejected)
+    return batch
+
+
+def _held(corpus: Corpus, keys: set[bytes]) -> tuple[dict[bytes, int], dict[bytes, set[bytes]]]:
+    """Of the prompts with these keys that the corpus holds: the ids, and the keys of their responses."""
+    found = Prompt.objects.filter(corpus=corpus, key__in=keys).values_list("key", "id")
+    ids = {bytes(key): pk for key, pk in found}
+    by_id: dict[int, set[bytes]] = {pk: set() for pk in ids.values()}
+    for pk, key in Response.objects.filter(prompt__in=by_id).values_list("prompt_id", "key"):
+        by_id[pk].add(bytes(key))
+    return ids, {key: by_id[pk] for key, pk in ids.items()}
+
+
+def store(run: Run, corpus: Corpus, batch: Batch) -> None:
+    """Write a batch, searchable at once. Call inside the transaction in which it was sorted."""
+    ids = batch.ids | dict(zip(batch.prompts, next_ids(Prompt, len(batch.prompts)), strict=True))
+    overflow = _overflow(batch)
+    prompts = [
+        (ids[key], corpus.pk, run.pk, key, *_columns(row, overflow.pop(key, None)))
+        for key, row in batch.prompts.items()
+    ]
+    insert(Prompt, PROMPT, prompts)
+    remember((row[0], row[5]) for row in prompts)
+    responses = [
+        (ids[prompt], run.pk, key, text, kind[:KIND_ROOM], Response.Origin.IMPORTED.value)
+        for prompt, key, text, kind in batch.responses
+    ]
+    insert(Response, RESPONSE, responses)
+    for key, long in overflow.items():
+        _add_overflow(ids[key], long["kinds"])
+    RejectedImport.objects.bulk_create(_reject(run, corpus, row) for row in batch.rejected)
+
+
+def _columns(row: ImportedRow, long: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    payload = {**row.payload, OVERFLOW: long} if long else row.payload
+    return (
+        *(row.text, folded(row.text), language(row.text)),
+        *(row.source_id[: ROOM["source_id"]], row.scenario[: ROOM["scenario"]], row.attack_type[: ROOM["attack_type"]]),
+        *(json.dumps(payload, ensure_ascii=False) if payload else "{}", *NEW),
+    )
+
+
+def _overflow(batch: Batch) -> dict[bytes, dict[str, Any]]:
+    """Prompt key → what its columns have no room for, by field, the kinds of its responses in a list; warned of."""
+    found: dict[bytes, dict[str, Any]] = {}
+    for key, row in batch.prompts.items():
+        if long := {name: text for name, room in ROOM.items() if len(text := getattr(row, name)) > room}:
+            found[key] = long
+    for key, _, _, kind in batch.responses:
+        if len(kind) > KIND_ROOM:
+            found.setdefault(key, {}).setdefault("kinds", []).append(kind)
+    names = (name for long in found.values() for name in long)
+    batch.warnings.update(f"{name} is too long for its column; the whole of it is in the payload" for name in names)
+    return found
+
+
+def _add_overflow(prompt_id: int, kinds: list[str]) -> None:
+    """Note in the payload of a prompt that is stored already what there was no room for in its new responses."""
+    payload = Prompt.objects.values_list("payload", flat=True).get(pk=prompt_id)
+    long = payload.get(OVERFLOW, {})
+    long = {**long, "kinds": [*long.get("kinds", []), *kinds]}
+    Prompt.objects.filter(pk=prompt_id).update(payload={**payload, OVERFLOW: long})
+
+
+def _reject(run: Run, corpus: Corpus, row: RejectedRow) -> RejectedImport:
+    return RejectedImport(
+        run=run,
+        corpus=corpus,
+        file=row.file[-200:],
+        row=row.number,
+        field=row.field[:60],
+        reason=row.reason[:300],
+        raw=row.raw,
+    )
