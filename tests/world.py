@@ -73,10 +73,9 @@ def make_world(folder: Path) -> World:
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
-        **upload_world(),
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in ("", "-use", "-corrected", "-rejects")},
         "annotation:prompt": [prompts[0].pk],
-        **PROMPTS_PARTS,
+        **{**PROMPTS_PARTS, **upload_world()},
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
