@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from django import forms
@@ -39,6 +40,7 @@ USES = {
 }
 _HEADERS = [("", _("names of the columns")), ("no", _("a row like the others"))]
 _MOST_COLUMNS = 100
+_ASK = _("Say which column holds the prompts.")
 
 
 class PreviewForm(forms.Form):
@@ -57,7 +59,7 @@ class PreviewForm(forms.Form):
         label=_("Answers"), required=False, help_text=_("Only for benchmarks that keep them in a file of their own.")
     )
     dev = forms.FileField(
-        label=_("Examples"), required=False, help_text=_("Few-shot examples of a benchmark, where they are a file.")
+        label=_("Few-shot examples"), required=False, help_text=_("Of a benchmark that keeps them in another file.")
     )
     answers_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
     dev_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
@@ -101,11 +103,23 @@ def proposal_first(upload: Upload) -> tuple[Proposal, dict[str, Any]]:
     """The likeliest format with the form's first values. Where none fits, the one whose columns people name."""
     path = path_of(upload)
     found = detect(path)
-    proposal = found[0] if found else shown(importers()[GENERIC], path, ImportOptions())
+    proposal = found[0] if found else _asking(path)
     if proposal.name == GENERIC and (saved := mapping_saved(_names(upload))):
         proposal = shown(proposal.importer, path, ImportOptions(mapping=saved))
     initial = {"format": proposal.name, "name": _name(upload), "licence": proposal.importer.licence}
     return proposal, {**initial, **layout_values(proposal.mapping)}
+
+
+def _asking(path: Path) -> Proposal:
+    """The generic format of a file in which nothing looks like prompts: what is wrong with it, or the question."""
+    importer = importers()[GENERIC]
+    try:
+        layout = layout_of(path)
+        columns = columns_in(path, layout)
+    except BadFile as error:
+        return Proposal(importer, problem=str(error))
+    asked = _ASK if columns else _("There are no rows in the file. Check that it is the right one.")
+    return Proposal(importer, mapping=layout, problem=str(asked))
 
 
 def layout_values(mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,7 +143,7 @@ def proposal_of(upload: Upload, form: PreviewForm, options: ImportOptions) -> Pr
     except BadFile as error:
         return Proposal(importer, problem=str(error))
     except ConfigError:
-        return Proposal(importer, mapping=form.layout(), problem=str(_("Say which column holds the prompts.")))
+        return Proposal(importer, mapping=form.layout(), problem=str(_ASK))
     return shown(importer, path_of(upload), ImportOptions(split=options.split, mapping=mapping))
 
 

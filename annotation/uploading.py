@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+import orjson
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -14,11 +15,13 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from annotation.importers._columns import column_map
 from annotation.models import Corpus
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs import service
+from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.tasks import enqueue
 from madsafe_web.core.textio import sha256_file
 
@@ -27,7 +30,7 @@ PART = "upload"  # how the name of an unfinished file ends
 
 
 class UploadForm(forms.Form):
-    """One file with what is to be known about it; empty fields take what the format says."""
+    """One file with what is to be known about it, sent at once; empty fields take what the format says."""
 
     file = forms.FileField(label=_("File"), help_text=_("JSON, JSONL or CSV, also zipped."))
     format = forms.ChoiceField(label=_("Format"))
@@ -39,6 +42,9 @@ class UploadForm(forms.Form):
     answers = forms.FileField(
         label=_("Answers"), required=False, help_text=_("Only for benchmarks that keep them in a file of their own.")
     )
+    dev = forms.FileField(label=_("Few-shot examples"), required=False)
+    split = forms.CharField(max_length=20, required=False)
+    mapping = forms.CharField(max_length=20_000, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,6 +66,23 @@ class UploadForm(forms.Form):
         file = self.cleaned_data["answers"]
         return _not_too_large(file) if file else None
 
+    def clean_dev(self) -> UploadedFile[bytes] | None:
+        file = self.cleaned_data["dev"]
+        return _not_too_large(file) if file else None
+
+    def clean_mapping(self) -> dict[str, Any]:
+        text = self.cleaned_data["mapping"]
+        if not text:
+            return {}
+        try:
+            found = orjson.loads(text)
+            column_map(found)
+        except orjson.JSONDecodeError as error:
+            raise ValidationError(_("The mapping is not JSON.")) from error
+        except ConfigError as error:
+            raise ValidationError(str(error)) from error
+        return dict(found)
+
 
 def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
     if (file.size or 0) > LARGEST_MIB * 2**20:
@@ -68,9 +91,9 @@ def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
     return file
 
 
-def declared(values: dict[str, Any]) -> dict[str, str]:
+def declared(values: dict[str, Any]) -> dict[str, Any]:
     """Keep the file of a valid `UploadForm`; gives it as the stage `import` takes it. Raises OSError."""
-    answers = values["answers"]
+    answers, dev = values["answers"], values["dev"]
     return {
         "path": keep(values["file"]),
         "format": values["format"],
@@ -78,6 +101,9 @@ def declared(values: dict[str, Any]) -> dict[str, str]:
         "role": values["role"],
         "licence": values["licence"],
         "answers": keep(answers) if answers else "",
+        "dev": keep(dev) if dev else "",
+        "split": values["split"],
+        "mapping": values["mapping"],
     }
 
 

@@ -74,9 +74,8 @@ def make_world(folder: Path) -> World:
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
-        **upload_world(),
         "annotation:prompt": [prompts[0].pk],
-        **PROMPTS_PARTS,
+        **{**PROMPTS_PARTS, **upload_world()},
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands

@@ -123,6 +123,11 @@ class NewCorpus(Body):
     role = serializers.ChoiceField(choices=Corpus.Role.choices, required=False)
     licence = serializers.CharField(max_length=80, required=False)
     answers = serializers.FileField(required=False, help_text="Only for benchmarks that keep them in another file.")
+    dev = serializers.FileField(required=False, help_text="Few-shot examples of a benchmark, likewise.")
+    split = serializers.CharField(max_length=20, required=False, help_text="Kept with every row: train, test or dev.")
+    mapping = serializers.CharField(
+        max_length=20000, required=False, help_text="JSON for the format `generic`: which columns hold what."
+    )
 
 
 def corpora_json(user: User, rows: list[Corpus]) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ WORKER_COMMAND = "python -m celery -A madsafe_web.celery worker --pool threads -
 PLACES = (
     ("overview", "overview", 0),
     ("annotation:corp", "prompts", 1),
+    ("annotation:upload", "prompts", 1),
     ("annotation:prompt", "prompts", 0),
     ("annotation:distributions", "prompts", 0),
     ("annotation:review", "review", 10),

@@ -36,6 +36,19 @@ def test_a_file_is_kept_and_its_import_queued(lead_api: Program, tmp_path: Path)
     assert verbs() == ["run.create", "corpus.import"]
 
 
+def test_columns_of_ones_own_are_named_by_a_mapping(lead_api: Program) -> None:
+    values = {"format": "generic", "mapping": '{"prompt": "ask"}', "split": "train"}
+    run = Run.objects.get(pk=upload(lead_api, **values).json()["id"])
+    (file,) = run.params["files"]
+    assert (file["mapping"], file["split"]) == ({"prompt": "ask"}, "train")
+
+
+@pytest.mark.parametrize("mapping", ["{", '{"promt": "ask"}', "[]"])
+def test_a_mapping_that_cannot_be_used_is_refused(lead_api: Program, mapping: str) -> None:
+    assert fields(upload(lead_api, format="generic", mapping=mapping)) == {"mapping"}
+    assert not Run.objects.exists()
+
+
 @pytest.mark.parametrize(
     ("values", "field"),
     [({"format": "nosuch"}, "format"), ({"name": "Taken"}, "name"), ({"role": "x"}, "role"), ({"path": "x"}, "path")],
