@@ -66,10 +66,9 @@ def make_world(folder: Path) -> World:
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
         **{f"api:user{part}": [person.pk] for part in ("", *API_USER_PARTS)},
-        "api:token-revoke": [token.pk],
+        **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
-        "accounts:token-revoke": [token.pk],
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
