@@ -12,7 +12,7 @@ from annotation.importers._guessing import guess
 from annotation.importers.base import ImportedRow, Importer, ImportOptions, NeedsAnswers, RejectedRow, WrongFormat
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import ConfigError
-from madsafe_web.core.textio import BadFile, open_bytes
+from madsafe_web.core.textio import BadFile, data_members, open_bytes
 
 PREVIEW_ROWS = 20
 GENERIC = "generic"
@@ -84,9 +84,9 @@ def shown(importer: Importer, path: Path, options: ImportOptions) -> Proposal:
 def why_not(path: Path, options: ImportOptions) -> str:
     """Why no format fits: what is wrong with the file itself, else that nothing in it looks like prompts."""
     generic: Importer = plugins("annotation.importers", "IMPORTER")[GENERIC]
-    if not any(chunk.strip() for chunk in islice(open_bytes(path), 1)):
-        return f"{path.name}: the file is empty. Check that it is the right one"
     try:
+        if not any(chunk.strip() for member in data_members(path)[0] for chunk in islice(open_bytes(member), 1)):
+            return f"{path.name}: the file is empty. Check that it is the right one"
         next(generic.read(path, options), None)
     except WrongFormat:
         pass

@@ -102,3 +102,10 @@ def test_a_file_that_fits_nothing_says_why(text: str, why: str, tmp_path: Path) 
     path.write_text(text)
     assert detect(path) == []
     assert why in why_not(path, ImportOptions())
+
+
+def test_a_folder_that_fits_nothing_says_why(tmp_path: Path) -> None:
+    assert "no data file" in why_not(tmp_path, ImportOptions())
+    (tmp_path / "a.jsonl").write_text('{"x": 1}\n{"x": 2}\n')
+    assert detect(tmp_path) == []
+    assert "no format" in why_not(tmp_path, ImportOptions())
