@@ -15,7 +15,7 @@ from annotation.detecting import GENERIC, detect, why_not
 from annotation.importers._columns import column_map
 from annotation.importers._guessing import guess
 from annotation.importers.base import Importer, ImportOptions
-from annotation.models import Corpus, RejectedImport
+from annotation.models import RejectedImport
 from annotation.stages.import_ import File
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.registry import plugins
@@ -107,9 +107,9 @@ def import_run(*, declared: dict[str, Any], user: User | None) -> Run:
 
 def _goes_on(run: Run, declared: dict[str, Any]) -> bool:
     """Whether the file is still the one that the run began to import."""
-    corpus = Corpus.objects.filter(pk=_cursor(run).get("corpus", 0)).first()
+    begun = _cursor(run).get("sha256")
     path = Path(settings.BASE_DIR, declared["path"])
-    return corpus is None or not path.is_file() or corpus.sha256 == sha256_file(path)
+    return begun is None or not path.is_file() or begun == sha256_file(path)
 
 
 def _cursor(run: Run) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
@@ -53,13 +53,14 @@ class OtherOffset(Exception):
 def upload_begin(*, user: User, name: str, size: int) -> Upload:
     """The person's unfinished upload of a file of this name and size, or a new one. Raises UploadError."""
     uploads_tidy()
-    found = Upload.objects.filter(user=user, name=name[:120], size=size, path="").order_by("pk").first()
+    name = "".join(filter(str.isprintable, name))[:120] or "file"
+    found = Upload.objects.filter(user=user, name=name, size=size, path="").order_by("pk").first()
     if found:
         return found
     _refuse_size(size)
     if Upload.objects.filter(user=user).count() >= MOST_OPEN:
         raise UploadError(_("There are too many files of yours that were not imported. Import or remove some first."))
-    return Upload.objects.create(token=secrets.token_hex(_TOKEN_BYTES), user=user, name=name[:120], size=size)
+    return Upload.objects.create(token=secrets.token_hex(_TOKEN_BYTES), user=user, name=name, size=size)
 
 
 def piece_add(*, upload: Upload, offset: int, piece: UploadedFile[bytes]) -> int:
@@ -148,18 +149,19 @@ def _refuse_size(size: int) -> None:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
+def _locked(path: Path) -> Iterator[FileIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with path.open("ab+", buffering=0) as file:  # unbuffered: nothing is left to be written after an error
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
         yield file
 
 
-def _append(file: BinaryIO, held: int, piece: UploadedFile[bytes]) -> None:
+def _append(file: FileIO, held: int, piece: UploadedFile[bytes]) -> None:
     try:
         for chunk in piece.chunks():
-            file.write(chunk)
-        file.flush()
+            rest = memoryview(chunk)
+            while rest:
+                rest = rest[file.write(rest) :]
     except OSError as error:
         os.ftruncate(file.fileno(), held)
         text = _("The server's disk is full. What came before is kept; make room, then choose the file again.")

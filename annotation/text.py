@@ -76,7 +76,9 @@ def clean(text: str) -> str:
 
     Safety-Prompts responses begin with "\n\n" or "n\n", left over from an escaped line break. Idempotent.
     """
-    bare = _INVISIBLE.sub("", text).strip(_BLANK)
+    if "\ufeff" in text or "\u200b" in text or "\u2060" in text:  # rare, and found ten times as fast as by the pattern
+        text = _INVISIBLE.sub("", text)
+    bare = text.strip(_BLANK)
     while lead := _LEAD.match(bare):
         bare = bare[lead.end() :].lstrip(_BLANK)
     return bare

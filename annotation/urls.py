@@ -9,7 +9,6 @@ urlpatterns = [
     path("corpora/import/begin/", uploads.begin, name="upload-begin"),
     path("corpora/import/<str:token>/", uploads.preview, name="upload-preview"),
     path("corpora/import/<str:token>/piece/", uploads.piece, name="upload-piece"),
-    path("corpora/import/<str:token>/cancel/", uploads.cancel, name="upload-cancel"),
     path("corpora/<int:pk>/", corpora.corpus, name="corpus"),
     path("corpora/<int:pk>/use/", corpora.corpus_use, name="corpus-use"),
     path("corpora/<int:pk>/corrected/", corpora.corpus_corrected, name="corpus-corrected"),

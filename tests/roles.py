@@ -101,7 +101,6 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:upload-begin": {"POST": only(422, "lead")},
     "annotation:upload-piece": {"POST": only(422, "lead")},
     "annotation:upload-preview": {"GET": only(200, "lead"), "POST": only(422, "lead")},
-    "annotation:upload-cancel": {"POST": only(302, "lead")},
     "annotation:corpus": {"GET": READ},
     # an empty licence, not for export
     "annotation:corpus-use": {"POST": only(302, "lead")},

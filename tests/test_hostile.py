@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import orjson
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import Client
 from django.urls import reverse
@@ -19,7 +19,7 @@ from django.urls import reverse
 from annotation import label_use
 from annotation.text import clean
 from madsafe_web.core.models import User
-from tests.factories import Person, make_label, make_map, make_prompts, make_user, sign_in
+from tests.factories import Person, make_label, make_map, make_prompts, make_upload, make_user, sign_in
 from tests.hostile import HOSTILE, PLAIN, Held, make_hostile_world
 from tests.roles import ADDRESSES, ROLES, statuses
 
@@ -138,8 +138,16 @@ def test_the_filter_of_the_audit_record_shows_no_markup(admin: Person, number: i
 @each_text
 def test_a_form_that_comes_back_shows_no_markup(lead: Person, number: int) -> None:
     def upload(person: Client, text: str) -> Any:
-        file = SimpleUploadedFile(text.replace("/", "-"), b"x")
-        return person.post("/corpora/", {"file": file, "name": text, "format": text, "role": text, "licence": text})
+        row = make_upload(lead.user, orjson.dumps({"q": text}), text)
+        form = {
+            "name": text,
+            "format": "generic",
+            "role": text,
+            "licence": text,
+            "column": ["q", text],
+            "use": "prompt",
+        }
+        return person.post(f"/corpora/import/{row.token}/", form)
 
     compared(lead, number, upload)
     compared(lead, number, lambda person, text: person.post("/training/launch/", {"template": text, "seed": text}))

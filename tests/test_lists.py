@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from annotation import corpus_facts, label_use, spread
+from annotation.models import Upload
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Endpoint, User
 from tests.factories import (
@@ -87,6 +88,12 @@ def reviews(first: int, last: int) -> None:
         make_queue(MANY)
 
 
+def uploads(first: int, last: int) -> None:
+    lead = User.objects.get(username="lead")
+    for number in range(first, last):
+        Upload.objects.create(token=f"{number:032}", user=lead, name=f"rows{number}.json", size=3)
+
+
 # Address of a list → what makes rows number `first` to `last` of it.
 LISTS: dict[str, Callable[[int, int], None]] = {
     "overview": runs,
@@ -94,6 +101,7 @@ LISTS: dict[str, Callable[[int, int], None]] = {
     "runs:list": runs,
     "annotation:corpora": corpora,
     "annotation:prompts": prompts,
+    "annotation:upload": uploads,
     "annotation:merge": labels,
     "annotation:review": reviews,
     "pipeline:sets": sets,

@@ -62,21 +62,19 @@ def make_world(folder: Path) -> World:
     endpoint = make_endpoint()
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
-    upload = make_upload(User.objects.get(username="lead"), ROWS).token
     PromptTemplate.objects.create(name="a template", sha256="0" * 64, text="a text")
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
         **{f"api:user{part}": [person.pk] for part in ("", *API_USER_PARTS)},
-        "api:token-revoke": [token.pk],
+        **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
-        "accounts:token-revoke": [token.pk],
         **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
-        **{f"annotation:upload-{part}": [upload] for part in ("preview", "piece", "cancel")},
+        **upload_world(),
         "annotation:prompt": [prompts[0].pk],
         **PROMPTS_PARTS,
         "annotation:label": [labels[0].pk],
@@ -84,6 +82,12 @@ def make_world(folder: Path) -> World:
         # last, when every object stands
         **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
     }
+
+
+def upload_world() -> World:
+    """A file that the lead sent and did not import yet."""
+    token = make_upload(User.objects.get(username="lead"), ROWS).token
+    return {f"annotation:upload-{part}": [token] for part in ("preview", "piece")}
 
 
 def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, merge_map: int, endpoint: int) -> World:

@@ -175,9 +175,11 @@ def _none(catalogue: Catalogue) -> Mask:
 def labels_of(catalogue: Catalogue, rows: Ints) -> list[list[int]]:
     """The ids of the labels of each of these rows."""
     first = np.searchsorted(catalogue.link_rows, rows, "left")
-    last = np.searchsorted(catalogue.link_rows, rows, "right")
-    labels = catalogue.labels[catalogue.link_labels]
-    return [labels[start:end].tolist() for start, end in zip(first.tolist(), last.tolist(), strict=True)]
+    sizes = np.searchsorted(catalogue.link_rows, rows, "right") - first
+    ends = np.cumsum(sizes)
+    places = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(first - (ends - sizes), sizes)
+    labels = catalogue.labels[catalogue.link_labels[places]].tolist()
+    return [labels[end - size : end] for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
 
 
 def numbers_of(catalogue: Catalogue, name: str, rows: Ints) -> list[float | None]:

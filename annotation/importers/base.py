@@ -30,6 +30,7 @@ Role = Literal["alignment", "benchmark", "general"]
 
 _ADVICE = "Choose the format that fits this file"
 _NAME = re.compile(r"[\w.-]{1,40}")
+_LONGEST_NAME = 200  # characters of RejectedImport.file
 _LOOK_AHEAD = 20  # rows: one defective row at the start must not make a file look like another format
 
 
@@ -125,6 +126,7 @@ def each_member(
     """
     members, refused = data_members(path)
     members = [member for member in members if wanted(member)]
+    names = [_short(member.name, place) for place, member in enumerate(members)]
     if not members:
         raise BadFile(path, "none of its files is data", "Check that it is the right one")
     if len(members) == 1 and not refused:
@@ -132,20 +134,26 @@ def each_member(
         return
     total = 0
     broken: list[tuple[str, int, BadFile]] = []
-    for member in members:
+    for member, name in zip(members, names, strict=True):
         number = 0
         try:
             for number, row in read(member):
-                yield total + number, replace(row, file=member.name) if isinstance(row, RejectedRow) else row
+                yield total + number, replace(row, file=name) if isinstance(row, RejectedRow) else row
         except BadFile as error:
-            broken.append((member.name, number, error))
+            broken.append((name, number, error))
         total += number
     if not total and broken:
         raise broken[0][2]
     ends = [(name, number, error.problem) for name, number, error in broken]
-    for name, number, problem in ends + [(one.name, 0, one.reason) for one in refused]:
+    unread = [(_short(one.name, len(names) + place), 0, one.reason) for place, one in enumerate(refused)]
+    for name, number, problem in ends + unread:
         total += 1
         yield total, RejectedRow(number + 1, "", f"ends the reading of this file: {problem}", name)
+
+
+def _short(name: str, place: int) -> str:
+    """The name of a member as it can be stored, different for each of them."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 10]} ({place})"
 
 
 def member_rows(
@@ -256,7 +264,8 @@ def text_of(value: object) -> str:
 def spelling(known: Iterable[str]) -> Callable[[str], str]:
     """Gives a name as one of `known` writes it, where only case, blanks, "_" and "-" differ; others as they are."""
     names = {_folded_name(name): name for name in known}
-    return lambda name: names.get(_folded_name(name), name)
+    exact = frozenset(names.values())  # nearly every row, so it is looked at first
+    return lambda name: name if name in exact else names.get(_folded_name(name), name)
 
 
 def _folded_name(name: str) -> str:

@@ -14,6 +14,7 @@ from annotation.importers.base import (
     Rows,
     each_member,
     has_fields,
+    prompt_problem,
     rows,
     text_of,
 )
@@ -46,6 +47,9 @@ def _rows(source: Source, split: str) -> Rows:
 
 
 def _row(record: Record, subject: str, split: str) -> ImportedRow | RejectedRow:
+    problem = prompt_problem(record, "question")
+    if problem:
+        return problem
     explanation = text_of(record.value.get("explanation"))
     row = choice_row(
         record,

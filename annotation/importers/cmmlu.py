@@ -13,10 +13,11 @@ from annotation.importers.base import (
     Rows,
     each_member,
     has_fields,
+    prompt_problem,
     rows,
     text_of,
 )
-from madsafe_web.core.textio import Record, Source, read_csv
+from madsafe_web.core.textio import Record, Source, read_any
 
 _COLUMNS = ("A", "B", "C", "D")
 _EXPECTED = "CSV columns Question, A, B, C, D and Answer"
@@ -34,7 +35,7 @@ def _rows(source: Source, split: str) -> Rows:
     subject, place = place_of(source)
     return rows(
         source,
-        read_csv(source),
+        read_any(source),
         fits=lambda record: has_fields(record, "Question", *_COLUMNS, "Answer"),
         expected=_EXPECTED,
         convert=lambda record: _row(record, subject),
@@ -43,6 +44,9 @@ def _rows(source: Source, split: str) -> Rows:
 
 
 def _row(record: Record, subject: str) -> ImportedRow | RejectedRow:
+    problem = prompt_problem(record, "Question")
+    if problem:
+        return problem
     number = text_of(record.value.get("")) or str(record.number)
     return choice_row(
         record,

@@ -19,7 +19,7 @@ from annotation.importers.base import (
     responses_of,
     text_of,
 )
-from madsafe_web.core.textio import Record, read_csv
+from madsafe_web.core.textio import Record, read_any
 
 QUESTION, CATEGORY, SUBCATEGORY = "问题", "违规类型", "违规子类"
 _KINDS = {"安全有用回答": "positive", "违规回答": "negative"}
@@ -33,7 +33,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
     Blank edges of the categories are cut (" 违法犯罪"). The scenario writes 侵犯权益 of v1 as v2 does, 侵害权益; other
     synonyms stay: merging them is a decision of people.
     """
-    return member_rows(path, read_csv, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
+    return member_rows(path, read_any, fits=_fits, expected=_EXPECTED, convert=_row, split=options.split)
 
 
 def _fits(record: Record) -> bool:
@@ -49,7 +49,7 @@ def _row(record: Record) -> ImportedRow | RejectedRow:
     if CATEGORY not in value:
         responses, warnings = responses_of(value, _KINDS)
         return ImportedRow(source_id, value[QUESTION], responses, warnings=warnings)
-    categories, subcategories = _parts(value[CATEGORY]), _parts(value.get(SUBCATEGORY, ""))
+    categories, subcategories = _parts(value[CATEGORY]), _parts(value.get(SUBCATEGORY))
     return ImportedRow(
         source_id=source_id,
         text=value[QUESTION],
@@ -59,8 +59,8 @@ def _row(record: Record) -> ImportedRow | RejectedRow:
     )
 
 
-def _parts(cell: str) -> list[str]:
-    return [part.strip() for part in cell.split("|") if part.strip()]
+def _parts(cell: object) -> list[str]:
+    return [part.strip() for part in text_of(cell).split("|") if part.strip()]
 
 
 IMPORTER = Importer(

@@ -18,6 +18,8 @@ from madsafe_web.core.access import can, scoped
 from madsafe_web.core.models import User
 from madsafe_web.core.paging import PAGE_ROWS
 
+COLUMNS = ("text", "language", "state", "corpus__name")  # of a row of the list
+
 
 @dataclass(frozen=True, slots=True)
 class Pages:
@@ -67,7 +69,7 @@ def view_of(user: User, filters: PromptFilter, merge_map: MergeMap | None) -> Vi
     found = asking.chosen_ids(catalogue, filters.wanted(merge_map.pk if merge_map else None))
     pages = pages_of(filters, len(found))
     ids = [int(pk) for pk in found[pages.first - 1 : pages.last]] if pages.last else []
-    rows = scoped(user, Prompt).select_related("corpus").in_bulk(ids)
+    rows = scoped(user, Prompt).select_related("corpus").only(*COLUMNS).in_bulk(ids)
     newer = held.newer_rows(catalogue)
     return View([rows[pk] for pk in ids if pk in rows], pages, len(catalogue.ids), catalogue.made, newer)
 

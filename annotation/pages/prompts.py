@@ -22,6 +22,7 @@ from madsafe_web.core.method import run_name
 from madsafe_web.core.models import User
 
 PERPLEXITY, RESPONSE, INSTRUCTION = "perplexity", "response_safety", "instruction_safety"  # kinds of scores
+ROW_CHARACTERS, TITLE_CHARACTERS = 200, 400
 Context = dict[str, Any]  # Any: a template's context
 
 
@@ -74,6 +75,19 @@ class PromptShown:
     response_safety: float | None
     instruction_safety: float | None
     order_gap: float | None
+
+    @property
+    def start(self) -> str:
+        """As much of the text as a row shows; cut off plainly, since Django's way looks at every character."""
+        return shortened(self.text, ROW_CHARACTERS)
+
+    @property
+    def title(self) -> str:
+        return shortened(self.text, TITLE_CHARACTERS)
+
+
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def prompts_shown(rows: Sequence[Prompt], merge_map: MergeMap | None) -> list[PromptShown]:

@@ -1,4 +1,4 @@
-"""The corpora, the import of a file, and one corpus with what was rejected of its files."""
+"""The corpora, and one corpus with what was rejected of its files."""
 
 from __future__ import annotations
 

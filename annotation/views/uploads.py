@@ -113,8 +113,11 @@ def _problem(text: str, status: int) -> JsonResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @needs("run")
 def preview(request: HttpRequest, token: str) -> HttpResponse:
-    """The first rows as they would be stored; by POST in another way, or imported."""
+    """The first rows as they would be stored; by POST in another way, or imported, or the file is forgotten."""
     row = get_object_or_404(scoped(request.user, Upload), token=token)
+    if request.POST.get("do") == "remove":
+        upload_cancel(upload=row)
+        return redirect("annotation:upload")
     if not row.path or not path_of(row).is_file():
         return redirect("annotation:upload")
     if request.method == "POST":
@@ -128,12 +131,15 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
     form = PreviewForm(request.POST, request.FILES)
     valid = form.is_valid()
     if "format" not in form.cleaned_data:
-        return redirect_or_again(request, row, form)
+        return _again(request, row, form)
     try:
         extra = _extra(request, form)
     except UploadError as error:
         form.add_error(None, str(error))
-        return redirect_or_again(request, row, form)
+        return _again(request, row, form)
+    data = request.POST.copy()
+    data.update(_tokens(extra))
+    form.data = data  # so that a form that comes back has the files that were sent with it
     options = ImportOptions(
         answers=path_of(extra["answers"]) if "answers" in extra else None,
         dev=path_of(extra["dev"]) if "dev" in extra else None,
@@ -141,7 +147,7 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
     )
     proposal = proposal_of(row, form, options)
     if request.POST.get("do") == "show":
-        values = {**request.POST.dict(), **layout_values(proposal.mapping), **_kept(extra)}
+        values = {**request.POST.dict(), **layout_values(proposal.mapping), **_tokens(extra)}
         context = preview_context(row, PreviewForm(initial=values), proposal, extra)
         return render(request, "annotation/upload_preview.html", context)
     if not valid or proposal.problem or not proposal.good:
@@ -153,7 +159,7 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
     return redirect("runs:detail", run.pk)
 
 
-def redirect_or_again(request: HttpRequest, row: Upload, form: PreviewForm) -> HttpResponse:
+def _again(request: HttpRequest, row: Upload, form: PreviewForm) -> HttpResponse:
     """The form with what is wrong in it, beside the rows as they were proposed first."""
     proposal, _initial = proposal_first(row)
     return render(request, "annotation/upload_preview.html", preview_context(row, form, proposal, {}), status=422)
@@ -171,13 +177,5 @@ def _extra(request: HttpRequest, form: PreviewForm) -> dict[str, Upload]:
     return found
 
 
-def _kept(extra: dict[str, Upload]) -> dict[str, str]:
+def _tokens(extra: dict[str, Upload]) -> dict[str, str]:
     return {f"{name}_kept": one.token for name, one in extra.items()}
-
-
-@require_POST
-@needs("run")
-def cancel(request: HttpRequest, token: str) -> HttpResponse:
-    """Forget a file."""
-    upload_cancel(upload=get_object_or_404(scoped(request.user, Upload), token=token))
-    return redirect("annotation:upload")

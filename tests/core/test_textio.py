@@ -205,6 +205,7 @@ def test_another_shape_than_one_document_says_so(tmp_path: Path, content: str, p
         ('{"a": [{"b": "c"}]}', "json"),
         ('[{"b": "c"}]', "json"),
         ('{"broken}\n{"a": 1}', "jsonl"),
+        ('{"a": []}\nnull\n', "jsonl"),
     ],
 )
 def test_the_shape_of_a_file_is_seen_at_its_beginning(tmp_path: Path, content: str, shape: str) -> None:

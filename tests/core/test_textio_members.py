@@ -182,3 +182,12 @@ def test_a_member_holds_no_bytes_of_another(tmp_path: Path) -> None:
         archive.writestr("b.csv", "2")
     path = filled(tmp_path, {"set.zip": buffer.getvalue()}) / "set.zip"
     assert [content(one) for one in data_members(path)[0]] == [b"1", b"2"]
+
+
+def test_a_file_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    root = filled(tmp_path / "set", {"a.csv": b"1"})
+    with open(bytes(root) + b"/\xff.csv", "wb") as out:
+        out.write(b"2")
+    members, refused = data_members(root)
+    assert [one.name for one in members] == ["a.csv"]
+    assert refused == [Refused("\ufffd.csv", "its name is no text")]

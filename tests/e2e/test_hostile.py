@@ -15,7 +15,10 @@ from tests.e2e.conftest import Opener, Window
 from tests.hostile import HOSTILE, Held, make_hostile_world
 
 pytestmark = pytest.mark.browser
-PAGES = ("overview", "annotation:prompts", "annotation:corpora", "annotation:merge", "runs:list", "pipeline:sets")
+PAGES = (
+    *("overview", "annotation:prompts", "annotation:corpora", "annotation:upload", "annotation:merge"),
+    *("runs:list", "pipeline:sets"),
+)
 FIGURES = ("annotation:distributions", "evaluation:results", "pipeline:training")
 
 

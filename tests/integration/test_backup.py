@@ -61,6 +61,12 @@ sys.argv[0] = "manage.py"
 runpy.run_path("manage.py", run_name="__main__")
 """
 
+SEARCH = """
+from annotation.models import Prompt
+from annotation.searching import matching
+print("found", matching(Prompt.objects.all(), "交通").count())
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -130,6 +136,8 @@ def test_a_backup_under_load_is_of_one_moment_and_goes_on_elsewhere(source: Sour
     assert (target.var / "sets" / "set-1.jsonl").read_text(encoding="utf-8") == "a frozen set\n"
     assert target.one("SELECT verb FROM core_auditevent ORDER BY sequence DESC LIMIT 1") == "restore"
     assert "runs 200" in target.manage("shell", "-v0", "-c", SIGN_IN).out
+    held = target.one("SELECT COUNT(*) FROM annotation_prompt WHERE text LIKE '%交通%'")
+    assert f"found {held}" in target.manage("shell", "-v0", "-c", SEARCH).out and held > 0
     ended = target.manage("run_pipeline", source.chain, "--json")
     assert (ended.code, ended.counts) == (0, source.counts)
     assert target.one(LABELLED) == ROWS

@@ -95,6 +95,8 @@ class _Window:
 
     def peek(self) -> str:
         """The next character that is not white space; "" at the end of the file."""
+        if self.at < len(self.text) and self.text[self.at] not in " \t\r\n":
+            return self.text[self.at]  # nearly always, and twice as fast
         while True:
             self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches "" at least
             if self.at < len(self.text):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from madsafe_web.core.textio import sources
-from madsafe_web.core.textio.records import BadFile
+from madsafe_web.core.textio.records import BadFile, is_unicode, kept_raw
 from madsafe_web.core.textio.sources import Member, Source, data_names, is_junk, is_zip, refuse_entry
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
@@ -70,7 +70,9 @@ def _of_folder(folder: Path) -> tuple[list[Member], list[Refused]]:
     found = dict(_walk(folder))
     for name in _wanted(sorted(found)):
         path = found[name]
-        if path.is_symlink() or not path.is_file():
+        if not is_unicode(name):
+            refused.append(Refused(kept_raw(name), "its name is no text"))
+        elif path.is_symlink() or not path.is_file():
             refused.append(Refused(name, "it is a link or no plain file"))
         elif is_zip(path):
             inside = _of_zip_in_folder(path, f"{name}/")

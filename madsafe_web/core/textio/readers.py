@@ -76,8 +76,8 @@ def file_shape(path: Source) -> Shape:
     first = next(lines, "").strip()
     if not first.startswith("{") or not first.endswith("}"):
         return "json"
-    if next(lines, "").lstrip().startswith("{"):
-        return "jsonl"
+    if next(lines, ""):
+        return "jsonl"  # a document would have ended with its first line
     try:
         only = orjson.loads(first)
     except orjson.JSONDecodeError:

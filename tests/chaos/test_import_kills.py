@@ -1,0 +1,95 @@
+"""SIGKILL at random moments of an import: resumed, it stores what an undisturbed one stores."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.installation import Installation, installed, postgres_database, wait_until
+from tests.performance import pairs
+
+pytestmark = pytest.mark.slow
+PAIRS, KILLS = 60_000, 10
+BATCH = 500  # rows of a commit, so that a kill finds the import somewhere in the middle
+IMPORT = f"""
+import sys
+import django
+django.setup()
+from django.core.management import call_command
+from annotation import importing
+importing.BATCH_ROWS = {BATCH}
+call_command("import_corpus", "safety_prompts", sys.argv[1], "--name", "pairs", "--json")
+"""
+STORED = (
+    "SELECT (SELECT COUNT(*) FROM annotation_prompt), (SELECT COUNT(*) FROM annotation_response), "
+    "(SELECT COUNT(*) FROM annotation_rejectedimport), (SELECT COUNT(DISTINCT key) FROM annotation_prompt), "
+    "(SELECT COUNT(DISTINCT key) FROM annotation_response)"
+)
+READ = "SELECT COALESCE(SUM(read), 0) FROM core_chunk"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def places(request: pytest.FixtureRequest, tmp_path: Path) -> list[Installation]:
+    """Two installations: one that is left alone, and one that is not."""
+    stack = ExitStack()
+    request.addfinalizer(stack.close)
+    made = []
+    for name in ("quiet", "killed"):
+        url = stack.enter_context(postgres_database()) if request.param == "postgresql" else ""
+        env = {"DJANGO_SETTINGS_MODULE": "madsafe_web.settings"}
+        made.append(stack.enter_context(installed(tmp_path / name, url, **env)).migrated())
+    return made
+
+
+@pytest.mark.timeout(600)
+def test_an_import_killed_ten_times_stores_what_an_undisturbed_one_does(
+    places: list[Installation], tmp_path: Path
+) -> None:
+    quiet, killed = places
+    path = source(tmp_path)
+    undisturbed = finish(quiet, path)
+    chance = random.Random(20261124)
+    for mark in sorted(chance.sample(range(BATCH, PAIRS * 6 // 10, BATCH), KILLS)):
+        kill_at(killed, path, mark, chance.random() * 0.1)
+    assert 0 < killed.one(READ) < PAIRS
+    assert finish(killed, path) == undisturbed
+    assert killed.rows(STORED) == quiet.rows(STORED)
+    assert keys(killed) == keys(quiet)
+
+
+def source(folder: Path) -> Path:
+    """Pairs with some rows that are refused."""
+    path = folder / "pairs.json"
+    pairs.write(path, pairs=PAIRS, longest_reply=40)
+    text = path.read_text(encoding="utf-8").rstrip()
+    path.write_text(text[:-1] + ', "Refused": [{"prompt": 1}, {"prompt": ""}, 3]}', encoding="utf-8")
+    return path
+
+
+def finish(place: Installation, path: Path) -> dict[str, object]:
+    """What the import comes to, without the number of its corpus."""
+    done = place.start("-c", IMPORT, str(path)).wait(300)
+    assert done.code == 0, done.err
+    found: dict[str, object] = json.loads(done.out.strip().splitlines()[-1])
+    return found
+
+
+def kill_at(place: Installation, path: Path, mark: int, seconds: float) -> None:
+    """Kill the import some moment after it has read so many rows, and more than before."""
+    mark = max(mark, place.one(READ) + 1)
+    running = place.start("-c", IMPORT, str(path))
+    wait_until(lambda: running.process.poll() is not None or place.one(READ) >= mark, 120, f"{mark} rows")
+    threading.Event().wait(seconds)
+    assert running.process.poll() is None, running.err
+    running.kill()
+
+
+def keys(place: Installation) -> list[tuple[bytes, ...]]:
+    """Each response's key with that of its prompt."""
+    found = place.rows("SELECT p.key, r.key FROM annotation_response r JOIN annotation_prompt p ON p.id = r.prompt_id")
+    return sorted(tuple(map(bytes, row)) for row in found)
