@@ -110,6 +110,17 @@ def export(job: Job) -> None:
         audit(job.run.actor, "set.export", f"set {made.pk}", rows=count, left_out=len(barred))
 
 
+def export_renew(made: AlignmentSet) -> int:
+    """Write the exported rows anew without those that may not leave any more; gives the number of these.
+
+    A corpus may have been closed to exports, or withdrawn, since the stage `export` wrote them.
+    """
+    barred = barred_prompts(made)
+    if barred:
+        write_jsonl(export_file(made), alpaca_rows(made, barred))
+    return len(barred)
+
+
 def alpaca_rows(made: AlignmentSet, barred: set[int]) -> Iterator[dict[str, str]]:
     """instruction, input, output of each sample that may go out, every instruction once."""
     seen: set[bytes] = set()

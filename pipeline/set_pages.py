@@ -25,7 +25,7 @@ from madsafe_web.core.method import Text, run_name
 from madsafe_web.core.models import User
 from madsafe_web.core.runs.pages import Item, value_text
 from madsafe_web.core.textio import sha256_file
-from pipeline.freezing import export_file
+from pipeline.freezing import export_file, export_renew
 from pipeline.models import AlignmentSample, AlignmentSet, TrainingRun
 
 EXAMPLES = {AlignmentSample.Kind.SAFETY: 7, AlignmentSample.Kind.GENERAL: 3}
@@ -210,10 +210,16 @@ def file_of(made: AlignmentSet, kind: str) -> Path | None:
 
 
 def download_note(*, user: User, made: AlignmentSet, path: Path) -> None:
-    """Write down that somebody takes a file of the set out, with the number of its lines."""
+    """Write down that somebody takes a file of the set out, with the number of its lines.
+
+    What may not leave any more is taken out of it before.
+    """
+    left_out = export_renew(made) if path == export_file(made) else 0
     with path.open("rb") as lines:
         rows = sum(1 for _ in lines)
-    audit(user, "set.download", f"set {made.pk}", file=path.name, rows=rows, sha256=sha256_file(path))
+    audit(
+        user, "set.download", f"set {made.pk}", file=path.name, rows=rows, left_out=left_out, sha256=sha256_file(path)
+    )
 
 
 def downloads(made: AlignmentSet) -> list[Download]:

@@ -15,8 +15,7 @@ from django.utils.translation import gettext as _
 from annotation.derived import Affected, Derived, Part
 from annotation.models import Prompt
 from madsafe_web.core.method import run_name
-from madsafe_web.core.textio import write_jsonl
-from pipeline.freezing import alpaca_rows, barred_prompts, export_file
+from pipeline.freezing import export_file, export_renew
 from pipeline.models import AlignmentSample, AlignmentSet, Score, TrainingRun
 
 WRITING = ("regenerate", "augment_keyword", "augment_related")
@@ -61,9 +60,8 @@ def finish() -> None:
 def _clear_files(made: AlignmentSet) -> None:
     """A frozen file is what its hash says, so it goes whole; an export is written anew without what was withdrawn."""
     Path(settings.VAR_DIR, "sets", f"set-{made.pk}.jsonl").unlink(missing_ok=True)
-    exported = export_file(made)
-    if exported.is_file():
-        write_jsonl(exported, alpaca_rows(made, barred_prompts(made)))
+    if export_file(made).is_file():
+        export_renew(made)
     for training in made.trainings.all():
         folder = Path(settings.VAR_DIR, training.folder)
         for name in ("dataset", "cache"):

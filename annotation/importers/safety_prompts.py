@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from annotation.importers.base import (
@@ -20,7 +22,7 @@ from annotation.importers.base import (
     rows,
     spelling,
 )
-from madsafe_web.core.textio import Record, Source, read_json_items
+from madsafe_web.core.textio import BadRecord, Record, Source, file_shape, read_json_items, read_jsonl
 
 ATTACKS = frozenset(
     {
@@ -51,21 +53,38 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
     The scenario is the name of the array, spelt as the set does: `type` only repeats it, and is at times missing or
     spelt otherwise. Where no object is among the first rows, texts are prompts; in other files such a row is none.
+    Rows one a line, as rejected rows are given out to be corrected, have only their `type`.
     """
     return each_member(path, lambda source: _rows(source, options.split))
 
 
 def _rows(source: Source, split: str) -> Rows:
-    first = first_records(read_json_items(source))
+    first = first_records(_records(source))
     bare = any(map(_is_bare, first)) and not any(isinstance(record.value, dict) for record in first)
     return rows(
         source,
-        read_json_items(source),
+        _records(source),
         fits=lambda record: bare or _fits(record),
         expected=_EXPECTED,
         convert=lambda record: _bare_row(record) if bare and _is_bare(record) else _row(record),
         split=split,
     )
+
+
+def _records(source: Source) -> Iterator[Record | BadRecord]:
+    if file_shape(source) == "json":
+        return read_json_items(source)
+    return map(_typed, read_jsonl(source))
+
+
+def _typed(record: Record | BadRecord) -> Record | BadRecord:
+    """A row that stands alone, under the name that its type gives."""
+    if not isinstance(record, Record) or not isinstance(record.value, dict):
+        return record
+    named = record.value.get("type")
+    if isinstance(named, str) and _spelt(named) in SCENARIOS:
+        return replace(record, group=named, index=record.number - 1)
+    return record
 
 
 def _fits(record: Record) -> bool:
@@ -91,6 +110,8 @@ def _row(record: Record) -> ImportedRow | RejectedRow:
     problem = prompt_problem(record, "prompt")
     if problem:
         return problem
+    if not record.group:
+        return RejectedRow(record.number, "type", "names no scenario")
     value = record.value
     response, warning = response_of(value, "response")
     warnings = tuple(filter(None, (warning, _type_warning(value.get("type"), scenario))))

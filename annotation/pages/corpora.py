@@ -170,7 +170,8 @@ def _scenarios(row: Corpus, counts: Mapping[str, int], page: str) -> Drawn:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     drawn = scenario_distribution({row.name: dict(ranked[:MOST_BARS])}, axis=_("Prompts"))
     whole = scenario_distribution({row.name: counts}, columns=columns)
-    note = _("the first %(shown)s of %(total)s") % {"shown": min(MOST_BARS, len(counts)), "total": len(counts)}
+    first = _("the first %(shown)s of %(total)s") % {"shown": MOST_BARS, "total": len(counts)}
+    note = first if len(counts) > MOST_BARS else _("as in the source")
     alt = _("Bars: number of prompts of %(corpus)s in each scenario.") % {"corpus": row.name}
     return Drawn("fig-scenarios", _("By scenario"), note, alt, Chart(drawn.figure, whole.table), page)
 

@@ -240,6 +240,19 @@ def test_downloaded_rows_come_in_again_when_they_are_corrected(lead: Person) -> 
     assert [prompt.text for prompt in Prompt.objects.filter(corpus=corpus)] == ["three"]
 
 
+def test_rows_that_stood_under_a_name_come_in_again_under_their_type(lead: Person) -> None:
+    corpus = make_corpus(format="safety_prompts", file_name="typical.json")
+    reject(corpus, 2, '{"prompt": "", "response": "a reply", "type": "Insult"}')
+    (row,) = lines(lead.post(f"/corpora/{corpus.pk}/rejected/"))
+    corrected = [{**row, "prompt": "one"}, {**row, "prompt": "two", "type": "nosuch"}]
+    content = "".join(json.dumps(one) + "\n" for one in corrected).encode()
+    lead.post(f"/corpora/{corpus.pk}/corrected/", {"file": SimpleUploadedFile("corrected.jsonl", content)})
+    run = work_on(Run.objects.get(stage="import", state=Run.State.QUEUED).pk)
+    assert run.state == Run.State.DONE, run.error
+    assert list(Prompt.objects.filter(corpus=corpus).values_list("text", "scenario")) == [("one", "Insult")]
+    assert RejectedImport.objects.get(run=run).field == "type"
+
+
 def test_a_corpus_of_generated_prompts_takes_no_file(lead: Person) -> None:
     corpus = make_corpus(format="generated")
     reject(corpus, 1)

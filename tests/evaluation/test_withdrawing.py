@@ -18,6 +18,7 @@ from annotation.derived import affected, told
 from annotation.models import Corpus, Prompt, RejectedImport, Response, ReviewItem, Seat
 from annotation.reviewing import NewItem, items_add
 from annotation.text import prompt_key
+from annotation.uploading import import_start, keep
 from annotation.versions import data_changes
 from evaluation.models import Answer, Benchmark, BenchmarkVersion, EvaluationRun, Item, Verdict
 from evaluation.reviewing import KIND
@@ -202,9 +203,8 @@ def test_while_another_run_is_in_work_nothing_is_withdrawn() -> None:
 def test_the_file_that_was_sent_is_deleted_and_not_imported_again(lead: Person, var: Path) -> None:
     rows = json.dumps([{"instruction": CANARY, "input": "", "output": CANARY}]).encode()
     for name in ("One", "Two"):
-        file = SimpleUploadedFile(f"{name}.json", rows + b" " * len(name) if name == "One" else rows)
-        lead.post("/corpora/", {"file": file, "format": "alpaca", "name": name})
-        work_on(Run.objects.filter(stage="import").latest("pk").pk)
+        path = keep(SimpleUploadedFile(f"{name}.json", rows + b"   " if name == "One" else rows))
+        work_on(import_start(user=lead.user, declared={"path": path, "format": "alpaca", "name": name}).pk)
     corpus = Corpus.objects.get(name="One")
     params = Run.objects.filter(stage="import").earliest("pk").params
     withdrawn(corpus)

@@ -141,6 +141,18 @@ def test_a_file_that_is_taken_out_is_written_down_with_its_rows(lead: Person) ->
     assert (event.facts["file"], len(event.facts["sha256"])) == (path.name, 64)
 
 
+def test_a_file_that_is_taken_out_holds_nothing_of_a_corpus_closed_since(lead: Person) -> None:
+    made = made_set()
+    path = Path(settings.VAR_DIR, "export", f"set-{made.pk}.jsonl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('{"instruction": "a"}\n', encoding="utf-8")
+    Corpus.objects.update(exportable=False)
+    answer = lead.post(f"/sets/{made.pk}/files/export/")
+    assert b"".join(answer.streaming_content) == b""
+    facts = AuditEvent.objects.get(verb="set.download").facts
+    assert (facts["rows"], facts["left_out"]) == (0, 5)
+
+
 def test_a_link_that_leads_out_of_the_var_folder_is_no_file_of_the_set(lead: Person, tmp_path: Path) -> None:
     made = made_set()
     (tmp_path / "elsewhere").write_text("private", encoding="utf-8")
