@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from django import forms
+from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
@@ -35,6 +36,23 @@ class CorrectedForm(forms.Form):
     )
 
 
+class WithdrawForm(forms.Form):
+    """The name of the corpus, typed: nothing brings back what is withdrawn."""
+
+    name = forms.CharField(label=_("Type the name of the corpus"), max_length=120)
+
+    def __init__(self, corpus: Corpus, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.corpus = corpus
+        self.fields["name"].widget.attrs["autocomplete"] = "off"
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if name != self.corpus.name.strip():
+            raise ValidationError(_("This is not its name. Nothing was withdrawn."))
+        return name
+
+
 @transaction.atomic
 def corpus_change(*, user: User, corpus: Corpus, licence: str, exportable: bool) -> None:
     """Note the licence and whether exports may hold what derives from the corpus. A withdrawn one stays barred."""
@@ -60,6 +78,7 @@ def corrected_import(*, user: User, corpus: Corpus, file: UploadedFile[bytes]) -
         "name": corpus.name,
         "split": corpus.split,
         "into": corpus.pk,
+        "mapping": corpus.mapping,
     }
     return import_start(user=user, declared=declared)
 

@@ -72,14 +72,14 @@ def find_importer(name: str) -> Importer:
 
 def _existing(name: str) -> Path:
     path = Path(settings.BASE_DIR, name)
-    if not path.exists():
+    if not path.exists():  # a folder is fine for formats that read folders
         raise StageError(f"There is no file {name}. Put it there or correct the path, then resume.")
     return path
 
 
 def _begin(job: Job, path: Path, sha256: str, importer: Importer, declared: File, rows: int) -> None:
     """Make the corpus and note the number of rows; a corpus of the same file is imported into again."""
-    licence, sha256 = declared.licence or importer.licence, sha256_file(path)
+    licence = declared.licence or importer.licence_of(path)
     values = {
         "format": importer.name,
         "role": declared.role or importer.default_role,

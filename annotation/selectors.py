@@ -81,6 +81,11 @@ def prompts_active(corpora: Sequence[str] = (), roles: Sequence[str] = (Corpus.R
     return rows.filter(corpus__name__in=corpora) if corpora else rows.filter(corpus__role__in=roles)
 
 
+def prompts_standing() -> QuerySet[Prompt]:
+    """All prompts but those that were withdrawn, by id: a run may be older than a withdrawal."""
+    return Prompt.objects.exclude(state=Prompt.State.WITHDRAWN).order_by("id")
+
+
 def alignment_keys(run: Run) -> Iterator[str]:
     """The prompts in use of the alignment corpora (or of the run's `corpora`)."""
     ids = prompts_active(run.params.get("corpora", ())).values_list("id", flat=True)
@@ -89,7 +94,7 @@ def alignment_keys(run: Run) -> Iterator[str]:
 
 def prompt_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, PromptRow]]:
     """Prompts without responses and categories."""
-    rows = Prompt.objects.filter(id__in=map(int, keys)).order_by("id").values_list("id", "text", "language")
+    rows = prompts_standing().filter(id__in=map(int, keys)).values_list("id", "text", "language")
     return [(str(pk), PromptRow(pk, clean(text), side(language))) for pk, text, language in rows]
 
 
@@ -101,7 +106,7 @@ def prompt_rows_with_responses(run: Run, keys: Sequence[str]) -> list[tuple[str,
         Response.objects.filter(prompt__in=ids).order_by("id").values_list("id", "prompt", "text", "origin")
     ):
         responses[prompt_id].append(ResponseRow(pk, clean(text), origin))
-    rows = Prompt.objects.filter(id__in=ids).order_by("id").values_list("id", "text", "language")
+    rows = prompts_standing().filter(id__in=ids).values_list("id", "text", "language")
     return [
         (str(pk), PromptRow(pk, clean(text), side(language), responses=tuple(responses[pk])))
         for pk, text, language in rows
@@ -136,7 +141,9 @@ def label_examples(label_ids: Iterable[int], count: int = EXAMPLES) -> dict[int,
     chosen = {label_id: list(dict.fromkeys(links.filter(label=label_id)[:count])) for label_id in label_ids}
     wanted = {prompt_id for ids in chosen.values() for prompt_id in ids}
     text_of = dict(Prompt.objects.filter(id__in=wanted).values_list("id", "text"))
-    return {label_id: [clean(text_of[prompt_id]) for prompt_id in ids] for label_id, ids in chosen.items()}
+    return {
+        label_id: [text for prompt_id in ids if (text := clean(text_of[prompt_id]))] for label_id, ids in chosen.items()
+    }
 
 
 def label_counts() -> dict[int, int]:
@@ -158,8 +165,8 @@ def suggestions_newest() -> dict[int, LabelSuggestion]:
 
 
 def texts_of_role(role: str) -> Iterator[tuple[int, str]]:
-    """Id and cleaned text of every prompt of the corpora with this role, whatever its state."""
-    rows = Prompt.objects.filter(corpus__role=role).order_by("id").values_list("id", "text")
+    """Id and cleaned text of every prompt of the corpora with this role that was not withdrawn."""
+    rows = prompts_standing().filter(corpus__role=role).values_list("id", "text")
     return ((pk, clean(text)) for pk, text in rows.iterator(SCANNED))
 
 

@@ -34,6 +34,7 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result
 
 Kind = LabelOperation.Kind
+GONE = Prompt.State.WITHDRAWN
 
 
 class StaleDecision(Exception):
@@ -82,7 +83,11 @@ def suggestions_write(run: Run, rows: list[tuple[str, LabelRow, Result]]) -> lis
 
 
 def responses_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Result]:
-    """Writer of stage `regenerate`: a value is a NewResponse. A reply the prompt already has is a duplicate."""
+    """Writer of stage `regenerate`: a value is a NewResponse. A reply the prompt already has is a duplicate.
+
+    A prompt that was withdrawn while a model answered gets no response any more.
+    """
+    gone = set(Prompt.objects.filter(pk__in=[row.id for _, row, _ in rows], state=GONE).values_list("id", flat=True))
     held = Response.objects.filter(prompt__in=[row.id for _, row, _ in rows]).values_list("prompt", "key")
     known = {(pk, bytes(key)) for pk, key in held}
     new: list[Response] = []
@@ -90,7 +95,9 @@ def responses_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list
     for _, row, result in rows:
         if isinstance(result.value, NewResponse):
             response = _regenerated(run, row.id, result.value)
-            if (row.id, response.key) in known:
+            if row.id in gone:
+                result = Result(None, Outcome.SKIPPED, "The prompt was withdrawn.")
+            elif (row.id, response.key) in known:
                 result = Result(None, Outcome.DUPLICATE, "The prompt already has this response.")
             else:
                 new.append(response)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotation.bulk import insert, next_ids
+from annotation.bulk import found, insert, next_ids
 from annotation.importers.base import ImportedRow, RejectedRow, row_key
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.searching import remember
@@ -75,10 +75,9 @@ def sort_rows(corpus: Corpus, rows: list[tuple[bytes, ImportedRow | RejectedRow]
 
 def _held(corpus: Corpus, keys: set[bytes]) -> tuple[dict[bytes, int], dict[bytes, set[bytes]]]:
     """Of the prompts with these keys that the corpus holds: the ids, and the keys of their responses."""
-    found = Prompt.objects.filter(corpus=corpus, key__in=keys).values_list("key", "id")
-    ids = {bytes(key): pk for key, pk in found}
+    ids = {bytes(key): pk for key, pk in found(Prompt, ("key", "id"), "key", keys, corpus_id=corpus.pk)}
     by_id: dict[int, set[bytes]] = {pk: set() for pk in ids.values()}
-    for pk, key in Response.objects.filter(prompt__in=by_id).values_list("prompt_id", "key"):
+    for pk, key in found(Response, ("prompt_id", "key"), "prompt_id", by_id):
         by_id[pk].add(bytes(key))
     return ids, {key: by_id[pk] for key, pk in ids.items()}
 
@@ -88,7 +87,7 @@ def store(run: Run, corpus: Corpus, batch: Batch) -> None:
     ids = batch.ids | dict(zip(batch.prompts, next_ids(Prompt, len(batch.prompts)), strict=True))
     overflow = _overflow(batch)
     prompts = [
-        (ids[key], corpus.pk, run.pk, key, *_columns(row, overflow.pop(key, None)))
+        (ids[key], corpus.pk, run.pk, key, *prompt_columns(row, overflow.pop(key, None)))
         for key, row in batch.prompts.items()
     ]
     insert(Prompt, PROMPT, prompts)
@@ -103,7 +102,8 @@ def store(run: Run, corpus: Corpus, batch: Batch) -> None:
     RejectedImport.objects.bulk_create(_reject(run, corpus, row) for row in batch.rejected)
 
 
-def _columns(row: ImportedRow, long: Mapping[str, Any] | None) -> tuple[Any, ...]:
+def prompt_columns(row: ImportedRow, long: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+    """The values of `PROMPT` from the text on; `long` is what the columns have no room for."""
     payload = {**row.payload, OVERFLOW: long} if long else row.payload
     return (
         *(row.text, folded(row.text), language(row.text)),
@@ -114,16 +114,16 @@ def _columns(row: ImportedRow, long: Mapping[str, Any] | None) -> tuple[Any, ...
 
 def _overflow(batch: Batch) -> dict[bytes, dict[str, Any]]:
     """Prompt key → what its columns have no room for, by field, the kinds of its responses in a list; warned of."""
-    found: dict[bytes, dict[str, Any]] = {}
+    whole: dict[bytes, dict[str, Any]] = {}
     for key, row in batch.prompts.items():
         if long := {name: text for name, room in ROOM.items() if len(text := getattr(row, name)) > room}:
-            found[key] = long
+            whole[key] = long
     for key, _, _, kind in batch.responses:
         if len(kind) > KIND_ROOM:
-            found.setdefault(key, {}).setdefault("kinds", []).append(kind)
-    names = (name for long in found.values() for name in long)
+            whole.setdefault(key, {}).setdefault("kinds", []).append(kind)
+    names = (name for long in whole.values() for name in long)
     batch.warnings.update(f"{name} is too long for its column; the whole of it is in the payload" for name in names)
-    return found
+    return whole
 
 
 def _add_overflow(prompt_id: int, kinds: list[str]) -> None:

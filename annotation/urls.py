@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review, uploads
+from annotation.views import corpora, distributions, merge, prompts, review, uploads, withdrawing
 
 app_name = "annotation"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("corpora/<int:pk>/", corpora.corpus, name="corpus"),
     path("corpora/<int:pk>/use/", corpora.corpus_use, name="corpus-use"),
     path("corpora/<int:pk>/corrected/", corpora.corpus_corrected, name="corpus-corrected"),
+    path("corpora/<int:pk>/withdraw/", withdrawing.withdraw, name="corpus-withdraw"),
     path("corpora/<int:pk>/rejected/", corpora.corpus_rejects, name="corpus-rejects"),
     path("prompts/", prompts.prompts, name="prompts"),
     path("prompts/<int:pk>/", prompts.prompt, name="prompt"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from annotation.models import Category
+from annotation.models import Category, Prompt
 from annotation.selectors import side
 from annotation.text import clean
 from evaluation.models import Answer, EvaluationRun, Item, Verdict, Vote
@@ -20,7 +20,8 @@ def eval_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, EvalRow]]:
     """The rows behind keys "evaluation id:item id", in the order of the keys."""
     pairs = [(key, *_ids(key)) for key in keys]
     evaluations = EvaluationRun.objects.filter(run=run).select_related("version__benchmark", "endpoint").in_bulk()
-    items = Item.objects.select_related("prompt").in_bulk({item for _, _, item in pairs})
+    standing = Item.objects.exclude(prompt__state=Prompt.State.WITHDRAWN).select_related("prompt")
+    items = standing.in_bulk({item for _, _, item in pairs})
     words = _words()
     return [
         (key, _row(evaluations[evaluation], items[item], words))

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from annotation.models import Corpus, Prompt
-from annotation.selectors import map_published, prompt_categories
+from annotation.selectors import map_published, prompt_categories, prompts_standing
 from annotation.text import clean
 from evaluation.benchmarks import cvalues, new_safety, safetybench
 from evaluation.models import Benchmark, BenchmarkVersion, EvaluationRun, Item
@@ -98,9 +98,9 @@ def _subjects(run: Run) -> dict[str, Endpoint]:
 
 def _prompts(name: str, **filters: Any) -> Iterator[Prompt]:
     """Prompts of the benchmark's corpora by id, each text once."""
-    rows = Prompt.objects.filter(corpus__role=Corpus.Role.BENCHMARK, corpus__format__in=FORMATS[name], **filters)
+    rows = prompts_standing().filter(corpus__role=Corpus.Role.BENCHMARK, corpus__format__in=FORMATS[name], **filters)
     seen: set[bytes] = set()
-    for prompt in rows.select_related("corpus").order_by("id").iterator(SCANNED):
+    for prompt in rows.select_related("corpus").iterator(SCANNED):
         if bytes(prompt.key) not in seen:
             seen.add(bytes(prompt.key))
             yield prompt

@@ -15,6 +15,7 @@ from annotation.selectors import categories
 from evaluation import origins, pages, selectors
 from evaluation.rows import BENCHMARKS
 from evaluation.selectors import BenchmarkResult
+from evaluation.withdrawing import marks
 from madsafe_web.core.access import can, needs
 from madsafe_web.core.audit import audit
 from madsafe_web.core.charts.parts import Table
@@ -46,7 +47,10 @@ def shown(run: Run, result: BenchmarkResult, may_review: bool) -> dict[str, Any]
     review = {"url": reverse("annotation:review"), "text": _("Review the uncertain answers")}
     return {
         "comparison": {"base": result.base_endpoint, "tuned": result.tuned_endpoint},
-        "notes": pages.notes(result, reviews, may_review),
+        "notes": [
+            *(pages.Note("unsafe", text) for text in marks(run, result.benchmark)),
+            *pages.notes(result, reviews, may_review),
+        ],
         "benchmark": pages.benchmark_head(result),
         "rows": pages.rows(result, by_code),
         "total": pages.row_shown(result, result.total, by_code),

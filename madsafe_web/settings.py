@@ -266,6 +266,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
+# What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).
+WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
 # Called by every sweep of a worker: what the apps must look after besides runs.
 SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned", "madsafe_web.core.api.once:sweep"]
 # Called when a backup was restored: what the database holds besides rows of models is made anew.

@@ -15,6 +15,7 @@ from annotation.selectors import (
     map_published,
     prompt_categories,
     prompts_active,
+    prompts_standing,
     side,
 )
 from annotation.services import generated_corpus, prompts_add_generated
@@ -104,10 +105,12 @@ def related_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, RelatedRow]]:
     categories = prompt_categories(map_published(), ids)
     texts = {
         pk: (clean(text), side(language))
-        for pk, text, language in Prompt.objects.filter(id__in=ids).values_list("id", "text", "language")
+        for pk, text, language in prompts_standing().filter(id__in=ids).values_list("id", "text", "language")
     }
     return [
-        (key, RelatedRow(pk, *texts[pk], categories[pk], variant)) for key, pk, variant in wanted if pk in categories
+        (key, RelatedRow(pk, *texts[pk], categories[pk], variant))
+        for key, pk, variant in wanted
+        if pk in categories.keys() & texts
     ]
 
 
@@ -122,7 +125,7 @@ class Pool:
     def refresh(self) -> None:
         """Take in the prompts stored since the last time, also by other workers."""
         roles = [Corpus.Role.ALIGNMENT, Corpus.Role.BENCHMARK]
-        rows = Prompt.objects.filter(corpus__role__in=roles, id__gt=self.ids[-1] if self.ids else 0).order_by("id")
+        rows = prompts_standing().filter(corpus__role__in=roles, id__gt=self.ids[-1] if self.ids else 0)
         new = list(rows.values_list("id", "text", "corpus__role"))
         self.index.add([clean(text) for _, text, _ in new])
         self.ids += [pk for pk, _, _ in new]

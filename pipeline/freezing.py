@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from annotation.models import Corpus, Prompt
@@ -120,8 +121,9 @@ def alpaca_rows(made: AlignmentSet, barred: set[int]) -> Iterator[dict[str, str]
 
 
 def barred_prompts(made: AlignmentSet) -> set[int]:
-    """Prompts of the set that come from a corpus not for export, or were generated from such a prompt."""
-    barred = set(made.samples.filter(prompt__corpus__exportable=False).values_list("prompt", flat=True))
+    """Prompts of the set that were withdrawn, come from a corpus not for export, or were generated from such a one."""
+    closed_to_all = Q(prompt__corpus__exportable=False) | Q(prompt__state=Prompt.State.WITHDRAWN)
+    barred = set(made.samples.filter(closed_to_all).values_list("prompt", flat=True))
     generated = made.samples.filter(prompt__origin=Prompt.Origin.GENERATED).values_list("prompt", "prompt__parents")
     closed = set(Prompt.objects.filter(corpus__exportable=False).values_list("id", flat=True))
     return barred | {pk for pk, parents in generated.iterator(BATCH_ROWS) if not closed.isdisjoint(parents)}

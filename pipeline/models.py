@@ -52,6 +52,7 @@ class AlignmentSet(models.Model):
     sha256 = models.CharField(max_length=64, blank=True)  # of the frozen file, one sample a line
     file = models.CharField(max_length=200, blank=True)  # relative to the var folder
     offline_rules = models.BooleanField(default=False)
+    withdrawn = models.PositiveIntegerField(default=0)  # samples whose corpus was withdrawn since
     created = models.DateTimeField(auto_now_add=True)
     frozen = models.DateTimeField(null=True)
 

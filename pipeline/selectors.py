@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from annotation.models import Corpus, Prompt
-from annotation.selectors import prompts_active
+from annotation.models import Corpus
+from annotation.selectors import prompts_active, prompts_standing
 from madsafe_web.core.models import Run
 
 SCANNED = 5_000
@@ -19,5 +19,5 @@ def label_keys(run: Run) -> Iterator[str]:
 
 def general_ids() -> list[int]:
     """Prompts of the general corpora that have a response, by id."""
-    rows = Prompt.objects.filter(corpus__role=Corpus.Role.GENERAL, responses__isnull=False).distinct()
-    return list(rows.order_by("id").values_list("id", flat=True))
+    rows = prompts_standing().filter(corpus__role=Corpus.Role.GENERAL, responses__isnull=False).distinct()
+    return list(rows.values_list("id", flat=True))

@@ -50,6 +50,7 @@ class SetLine:
     map_version: int | None
     sha: str
     made: datetime
+    withdrawn: int  # samples whose corpus was withdrawn since
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ def set_lines(sets: Iterable[AlignmentSet]) -> list[SetLine]:
             map_version=one.merge_map.version if one.merge_map else None,
             sha=one.sha256,
             made=one.frozen or one.created,
+            withdrawn=one.withdrawn,
         )
         for one in made
     ]

@@ -73,6 +73,7 @@ class TrainingShown:
     left: str
     heartbeat: datetime | None
     notice: Notice | None
+    withdrawn: int  # samples of its set whose corpus was withdrawn since
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,7 @@ def training_shown(run: Run, last: LossPoint | None, user: User) -> TrainingShow
         left=left,
         heartbeat=training.heartbeat if training else None,
         notice=notice(run.error),
+        withdrawn=training.alignment_set.withdrawn if training else 0,
     )
 
 

@@ -15,8 +15,8 @@ def nothing_kept() -> None:
     """Rows of a test come again under the ids of those before it, where an installation only adds."""
     label_use.forget()
     spread.forget()
-    held.forget()
     corpus_facts.forget()
+    held.forget()
 
 
 @pytest.fixture

@@ -106,6 +106,8 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:corpus-use": {"POST": only(302, "lead")},
     # the form has no file
     "annotation:corpus-corrected": {"POST": only(422, "lead")},
+    # the form does not name it
+    "annotation:corpus-withdraw": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "annotation:corpus-rejects": {"POST": only(200, "lead")},
     "annotation:prompts": {"GET": READ},
     "annotation:prompt": {"GET": READ},

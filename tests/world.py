@@ -28,6 +28,7 @@ from tests.factories import (
 from tests.pipeline.sets import made_set, training_run
 from tests.roles import ROLES
 
+CORPUS_PARTS = ("", "-use", "-corrected", "-rejects", "-withdraw")
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 PROMPTS_PARTS: World = {
@@ -73,7 +74,7 @@ def make_world(folder: Path) -> World:
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
-        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in ("", "-use", "-corrected", "-rejects")},
+        **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
         **{**PROMPTS_PARTS, **upload_world()},
         "annotation:label": [labels[0].pk],

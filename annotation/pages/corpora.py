@@ -160,7 +160,7 @@ def figures(row: Corpus, facts: Facts) -> list[Drawn]:
     found = []
     if facts.scenarios:
         found.append(_scenarios(row, facts.scenarios, page))
-    if facts.prompts:
+    if facts.longest:
         found.append(_lengths(row, facts, page))
     return found
 

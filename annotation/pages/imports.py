@@ -14,6 +14,7 @@ from madsafe_web.core.method import run_name
 from madsafe_web.core.models import Chunk, Run
 
 S = Run.State
+PATHS = ("path", "answers", "dev")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Imported:
     run_name: str
     state: str
     file: str
+    paths: tuple[str, ...]  # of all its files, as the run was given them
     by: str
     when: datetime | None
     read: int
@@ -58,6 +60,7 @@ def _imported(chunk: Chunk, declared: Mapping[str, Any]) -> Imported:
         run_name=run_name(chunk.run),
         state=_state(chunk),
         file=Path(declared["path"]).name,
+        paths=tuple(path for name in PATHS if (path := declared.get(name))),
         by=chunk.run.actor_name,
         when=chunk.run.started,
         read=chunk.read,

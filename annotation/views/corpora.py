@@ -22,6 +22,7 @@ from annotation.corpora import (
 from annotation.models import Corpus
 from annotation.pages.corpora import corpora_shown, corpus_context
 from annotation.views.distributions import figure_csv
+from annotation.withdrawing import is_whole
 from madsafe_web.core.access import can, needs, scoped
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
@@ -52,6 +53,7 @@ def _corpus_page(
     if can(request.user, "run") and row.withdrawn is None:
         context["use_form"] = UseForm(initial={"licence": row.licence, "exportable": row.exportable})
         context["corrected_form"] = (corrected or CorrectedForm()) if takes_corrections(row) else None
+    context["can_withdraw"] = can(request.user, "run") and is_whole(row)
     context["can_export"] = can(request.user, "export")
     return render(request, "annotation/corpus_detail.html", context, status=status)
 

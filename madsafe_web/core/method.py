@@ -23,6 +23,7 @@ BROKEN = (S.FAILED, S.LOST, S.OVER_BUDGET)
 # stage: name, purpose
 STAGES: dict[str, tuple[Text, Text]] = {
     "import": (_("Import"), _("Reads files of prompts and responses into corpora.")),
+    "withdraw": (_("Withdraw a corpus"), _("Blanks the texts of a corpus and marks what was made of them.")),
     "label": (pgettext_lazy("step", "Label"), _("Gives every prompt one to three intent labels.")),
     "suggest": (_("Suggest categories"), _("Proposes a category for every label.")),
     "merge": (_("Merge labels"), _("Puts the labels into the 14 categories.")),
@@ -66,7 +67,9 @@ STEPS = (
     Step(9, _("Train"), ("train",), "pipeline:trainings"),
     Step(10, _("Evaluate"), ("evaluate",), "evaluation:results"),
 )
-NUMBER_OF = {stage: step.number for step in STEPS for stage in step.stages}
+# A stage that belongs to a step without being part of it: a step is done without it.
+BESIDE = {"withdraw": 1}
+NUMBER_OF = BESIDE | {stage: step.number for step in STEPS for stage in step.stages}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Merging and reviewing by keys alone; what counts is what stands in the database."""
+"""Merging, reviewing and exploring by keys alone; what counts of decisions is what stands in the database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from annotation.models import Judgement, MapEntry, Seat
 from tests.e2e.conftest import Opener, Window
+from tests.factories import make_corpus, make_prompts
 from tests.world import World
 
 pytestmark = pytest.mark.browser
@@ -88,3 +89,44 @@ def test_z_takes_the_last_answer_back(reviewing: Window) -> None:
 
 def test_the_verdict_of_the_judge_is_not_in_the_page_before_the_answer(reviewing: Window) -> None:
     assert "tuned" not in reviewing.page.content().lower()
+
+
+@pytest.fixture
+def exploring(world: World, open_window: Opener) -> Window:
+    make_prompts(60, make_corpus("Many"))
+    window = open_window("annotator")
+    window.go(reverse("annotation:prompts"))
+    return window
+
+
+def marked(window: Window) -> str:
+    found = window.page.locator("tr[aria-current] .prompt")
+    return str(found.inner_text()) if found.count() else ""
+
+
+def test_j_and_k_walk_over_the_prompts_and_enter_opens_one(exploring: Window) -> None:
+    for key in ("j", "j", "k"):
+        exploring.page.keyboard.press(key)
+    assert marked(exploring) == "prompt 60"
+    exploring.page.keyboard.press("Enter")
+    exploring.page.wait_for_url("**/prompts/*/")
+    assert exploring.wrong == []
+
+
+def test_n_and_p_turn_the_pages(exploring: Window) -> None:
+    exploring.page.keyboard.press("n")
+    exploring.page.wait_for_url("**/prompts/?page=2")
+    exploring.page.keyboard.press("p")
+    exploring.page.wait_for_url("**/prompts/?page=1")
+    assert exploring.wrong == []
+
+
+def test_slash_leads_to_the_search_and_a_ticked_facet_narrows_the_list_and_the_address(exploring: Window) -> None:
+    exploring.page.keyboard.press("/")
+    exploring.page.keyboard.type("prompt 1")
+    exploring.page.keyboard.press("Enter")
+    exploring.page.wait_for_url("**/prompts/?q=prompt+1")
+    exploring.page.get_by_label("Many").check()
+    exploring.page.wait_for_url("**/prompts/?q=prompt+1&corpus=*")
+    exploring.page.get_by_text("11 of ").wait_for()
+    assert exploring.wrong == []

@@ -23,9 +23,10 @@ WORDS = (
 MARKS = "，，，。、？；："
 
 
-def write(path: Path, *, pairs: int = 0, size: int = 0, seed: int = 20261124) -> int:
+def write(path: Path, *, pairs: int = 0, size: int = 0, seed: int = 20261124, longest_reply: int = 814) -> int:
     """Write so many pairs, or as many as `size` bytes hold; gives their number. The same seed gives the same file."""
     chance = random.Random(seed)
+    lengths = tuple(min(length, longest_reply) for length in REPLY_LENGTHS)
     stock = "".join(chance.choice(WORDS) + (chance.choice(MARKS) if chance.random() < 0.3 else "") for _ in range(9999))
     prompts: list[str] = []
     count = 0
@@ -34,7 +35,7 @@ def write(path: Path, *, pairs: int = 0, size: int = 0, seed: int = 20261124) ->
             file.write(f'{"{" if number == 1 else ","}"{scenario}": [')
             written = 0
             while count < pairs * number // len(SCENARIOS) or file.tell() < size * number // len(SCENARIOS):
-                row = {"prompt": _prompt(chance, stock, prompts, count), "response": _cut(chance, stock, REPLY_LENGTHS)}
+                row = {"prompt": _prompt(chance, stock, prompts, count), "response": _cut(chance, stock, lengths)}
                 file.write(("," if written else "") + json.dumps({**row, "type": scenario}, ensure_ascii=False))
                 count, written = count + 1, written + 1
             file.write("]\n")

@@ -21,8 +21,9 @@ from madsafe_web.core.runs import pages, service
 from madsafe_web.core.runs.progress import progress
 from madsafe_web.core.runs.starting import run_queue
 
-# An import begins with a file that is sent (corpora), a training with a check before it (trainings).
-WITH_AN_ADDRESS_OF_THEIR_OWN = ("import", "train")
+# An import begins with a file that is sent (corpora), a training with a check before it (trainings), and a corpus is
+# withdrawn from its own page, which shows what that means.
+WITH_AN_ADDRESS_OF_THEIR_OWN = ("import", "train", "withdraw")
 STARTED_HERE = [name for name in STAGES if name not in WITH_AN_ADDRESS_OF_THEIR_OWN]
 
 

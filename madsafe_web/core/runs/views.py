@@ -21,7 +21,7 @@ from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.starting import run_queue
 
 STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
-WITH_A_PAGE_OF_THEIR_OWN = ("import", "train")
+WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw")
 STAGE_CHOICES = [(stage, words[0]) for stage, words in STAGES.items()]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator
 
-from madsafe_web.core.textio.records import MAX_ITEM, BadFile, Named, is_unicode
+from madsafe_web.core.textio.encodings import ADVICE, encoding_of
+from madsafe_web.core.textio.records import MAX_ITEM, BadFile, Named
 from madsafe_web.core.textio.sources import Source, open_bytes
 
 OVERSIZE = "\0oversize\0"  # stands for a line over MAX_ITEM; no real line can pass the NUL check
@@ -16,16 +17,14 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_SAMPLE = 64 * 1024  # bytes shown to charset-normalizer, which is slow
-_ADVICE = "Save it as UTF-8 and import it again"
 
 
 def open_text(path: Source) -> Iterator[str]:
     """Chunks of the decoded text of a plain, gzip or zip file.
 
-    UTF-8 with or without a mark, UTF-16 and UTF-32 by their marks, GB18030 where that is what the bytes are, else the
-    best guess of charset-normalizer. Bytes that do not fit become lone surrogates, so that only their row is refused.
-    Raises BadFile when no encoding fits.
+    UTF-8 with or without a mark, UTF-16 and UTF-32 by their marks, GB18030 where it gives Chinese, Western
+    letters, else the best guess of charset-normalizer. Bytes that do not fit become lone surrogates, so that only their
+    row is refused. Raises BadFile when no encoding fits.
     """
     decoder: codecs.IncrementalDecoder | None = None
     for number, chunk in enumerate(open_bytes(path)):
@@ -63,8 +62,8 @@ def text_lines(chunks: Iterable[str]) -> Iterator[str]:
 
 def _decoder(path: Named, chunk: bytes, encoding: str) -> codecs.IncrementalDecoder:
     if not encoding and chunk.count(0) * 5 > len(chunk):
-        raise BadFile(path, "this is not a text file, or UTF-16 without a mark at its start", _ADVICE)
-    encoding = encoding or _guessed(path, chunk)
+        raise BadFile(path, "this is not a text file, or UTF-16 without a mark at its start", ADVICE)
+    encoding = encoding or encoding_of(path, chunk)
     errors = "surrogatepass" if encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
     return codecs.getincrementaldecoder(encoding)(errors)
 
@@ -73,37 +72,8 @@ def _decode(path: Named, decoder: codecs.IncrementalDecoder, chunk: bytes, *, fi
     try:
         return decoder.decode(chunk, final)
     except UnicodeError as error:
-        raise BadFile(path, f"its text cannot be decoded ({error.args[0]})", _ADVICE) from error
+        raise BadFile(path, f"its text cannot be decoded ({error.args[0]})", ADVICE) from error
 
 
 def _marked(chunk: bytes) -> str:
     return next((encoding for mark, encoding in _MARKS if chunk.startswith(mark)), "")
-
-
-def _guessed(path: Named, chunk: bytes) -> str:
-    # In this order: text in GB18030 breaks nearly everywhere as UTF-8, but UTF-8 often passes for GB18030.
-    for encoding in ("utf-8", "gb18030"):
-        text = codecs.getincrementaldecoder(encoding)("surrogateescape").decode(chunk, final=False)
-        if is_unicode(text) or _is_mostly_whole(text):
-            return encoding
-    return _likeliest(path, chunk[:_SAMPLE])
-
-
-def _is_mostly_whole(text: str) -> bool:
-    """True when broken bytes are rare enough to be damaged rows.
-
-    A wrong guess hardly ever yields characters from U+0800 on (three bytes in UTF-8), so these weigh more than others.
-    """
-    broken = sum("\udc80" <= char <= "\udcff" for char in text)
-    long = sum("\u0800" <= char < "\ud800" or char >= "\ue000" for char in text)
-    short = sum("\x80" <= char < "\u0800" for char in text)
-    return long >= 3 * broken or short >= 10 * broken
-
-
-def _likeliest(path: Named, sample: bytes) -> str:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(sample).best()
-    if best is None:
-        raise BadFile(path, "its encoding is not known", _ADVICE)
-    return best.encoding

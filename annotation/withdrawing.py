@@ -1,0 +1,180 @@
+"""Database and file work of the stage `withdraw`: batch by batch, each with its place, so that a kill costs nothing.
+
+Keys and lineage stay, so that what was withdrawn is known again; every text goes, in the files of the var folder too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import ManyToOneRel
+from django.utils import timezone
+
+from annotation import searching
+from annotation.derived import affected, parts, slices
+from annotation.models import Corpus, Prompt, RejectedImport, Response, Upload
+from annotation.pages.imports import imports_of
+from annotation.versions import data_changed
+from madsafe_web.core.audit import audit
+from madsafe_web.core.method import WORKING, run_name
+from madsafe_web.core.models import Generation, Run, RunRow, User
+from madsafe_web.core.runs import service, tasks
+from madsafe_web.core.runs.errors import StageError
+from madsafe_web.core.runs.job import Job
+
+BATCH_ROWS = 500
+GONE = Prompt.State.WITHDRAWN
+
+
+class Busy(Exception):
+    """Other runs are in work, which may be writing what derives from the corpus. `names` says which."""
+
+    def __init__(self, names: list[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+
+def busy() -> list[Run]:
+    """The runs in work besides withdrawals."""
+    return list(Run.objects.filter(state__in=WORKING).exclude(stage="withdraw").order_by("id"))
+
+
+def is_whole(corpus: Corpus) -> bool:
+    """Whether there is anything of the corpus that was not withdrawn yet."""
+    return corpus.withdrawn is None or Prompt.objects.filter(corpus=corpus).exclude(state=GONE).exists()
+
+
+@transaction.atomic
+def withdrawal_start(*, user: User, corpus: Corpus) -> Run:
+    """Start the withdrawal of a corpus. Raises Busy while other runs are in work."""
+    if runs := busy():
+        raise Busy([run_name(run) for run in runs])
+    run = service.run_create(stage_name="withdraw", values={"corpus": corpus.pk}, user=user)
+    service.run_start(run)
+    tasks.enqueue(run)
+    audit(user, "corpus.withdraw", corpus.name, corpus=corpus.pk, run=run.pk)
+    return run
+
+
+def withdraw(job: Job) -> None:
+    """Blank the corpus and all that derives from it, then replies that led nowhere, then files. Raises StageError."""
+    corpus = Corpus.objects.filter(pk=job.params.corpus).first()
+    if corpus is None:
+        raise StageError(f"There is no corpus {job.params.corpus}. Nothing was withdrawn.")
+    if runs := busy():
+        names = ", ".join(run_name(run) for run in runs)
+        raise StageError(f"{names} may be writing what derives from the corpus. Wait for them, then resume.")
+    _overwrite_freed_space()
+    if not job.cursor:
+        _close(job, corpus)
+    _blank_all(job, corpus)
+    _drop_replies(job)
+    removed = _remove_uploads(corpus)
+    for part in parts():
+        part.finish()
+    with job.commit(kept=0):
+        data_changed()
+        facts = {"corpus": corpus.pk, "prompts": job.cursor["done"], "files": removed}
+        audit(job.run.actor, "corpus.withdrawn", corpus.name, **facts)
+    _empty_journal()
+    job.log(f"{corpus.name}: {job.cursor['done']} prompts withdrawn, {removed} uploaded files removed.")
+
+
+def _close(job: Job, corpus: Corpus) -> None:
+    """From here on nothing more of it comes in or goes out."""
+    with job.commit() as progress:
+        Corpus.objects.filter(pk=corpus.pk).update(withdrawn=timezone.now(), exportable=False)
+        RejectedImport.objects.filter(corpus=corpus).update(raw="")
+        progress.cursor = {"after": 0, "done": 0, "runs": []}
+
+
+def _blank_all(job: Job, corpus: Corpus) -> None:
+    ids = [pk for pk in affected(corpus).ids() if pk > job.cursor["after"]]
+    job.total(job.cursor["done"] + len(ids))
+    for start in range(0, len(ids), BATCH_ROWS):
+        job.check()
+        batch = ids[start : start + BATCH_ROWS]
+        with job.commit(kept=len(batch)) as progress:
+            runs = {*job.cursor["runs"], *_writers(batch)}
+            _blank(job.run, batch)
+            data_changed()
+            progress.cursor = {"after": batch[-1], "done": job.cursor["done"] + len(batch), "runs": sorted(runs)}
+
+
+def _writers(ids: Sequence[int]) -> set[int]:
+    """The runs in which models wrote texts from these prompts, whatever was kept of them."""
+    writing = Run.objects.filter(stage__in=[name for part in parts() for name in part.stages])
+    subjects = [str(pk) for pk in ids]
+    tried = RunRow.objects.filter(run__in=list(writing), subject__in=subjects).order_by()
+    wrote = Response.objects.filter(prompt__in=ids, run__in=writing).order_by()
+    made = Prompt.objects.filter(pk__in=ids, run__in=writing).order_by()
+    return {pk for rows in (tried, wrote, made) for pk in rows.values_list("run", flat=True).distinct()}
+
+
+def _blank(run: Run, ids: Sequence[int]) -> None:
+    searching.forget(ids)
+    prompts, responses = Prompt.objects.filter(pk__in=ids), Response.objects.filter(prompt__in=ids)
+    replies = {str(key) for rows in (prompts, responses) for key in rows.values_list("generation", flat=True) if key}
+    responses.update(text="", generation=None)
+    prompts.update(text="", folded="", payload={}, generation=None, state=GONE, state_run=run)
+    for part in parts():
+        replies |= part.blank(ids)
+    _drop_unused(replies)
+
+
+def _drop_replies(job: Job) -> None:
+    """Drop what models wrote in these runs and no row points to: replies that were cut off, refused or repeated."""
+    rows = Generation.objects.filter(run__in=job.cursor["runs"]).order_by("id")
+    while found := list(rows.filter(pk__gt=job.cursor.get("reply", 0)).values_list("id", "call_key")[:BATCH_ROWS]):
+        job.check()
+        with job.commit() as progress:
+            _drop_unused({key for _, key in found})
+            progress.cursor = {**job.cursor, "reply": found[-1][0]}
+
+
+def _drop_unused(keys: Iterable[str]) -> None:
+    """Delete those of the replies that no row of any table points to."""
+    unused = set(keys)
+    for relation in Generation._meta.get_fields(include_hidden=True):
+        if not isinstance(relation, ManyToOneRel):
+            continue
+        name, rows = relation.field.name, relation.related_model._default_manager.order_by()
+        for some in slices(sorted(unused)):
+            unused.difference_update(rows.filter(**{f"{name}__in": some}).values_list(name, flat=True))
+    for some in slices(sorted(unused)):
+        Generation.objects.filter(call_key__in=some).delete()
+
+
+def _remove_uploads(corpus: Corpus) -> int:
+    """Delete the files that people sent for this corpus, unless another one came from them too; gives their number.
+
+    Files that lie elsewhere on the server are not ours to delete.
+    """
+    kept = Path(settings.VAR_DIR, "uploads").resolve()
+    others = Corpus.objects.exclude(pk=corpus.pk).filter(withdrawn=None)
+    needed = {path for rows in imports_of(list(others)).values() for one in rows for path in one.paths}
+    removed = 0
+    for path in {path for one in imports_of([corpus]).get(corpus.pk, []) for path in one.paths} - needed:
+        file = Path(settings.BASE_DIR, path).resolve()
+        Upload.objects.filter(path=path).delete()
+        if file.is_relative_to(kept) and file.is_file():
+            file.unlink()
+            removed += 1
+    return removed
+
+
+def _overwrite_freed_space() -> None:
+    """SQLite else leaves a text that was blanked in the free parts of its file."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA secure_delete=ON")
+
+
+def _empty_journal() -> None:
+    """What was overwritten still stands in SQLite's journal until that is emptied."""
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
