@@ -41,7 +41,7 @@ FORMATS = {
     "sft_general/alpaca_en_demo.json": "alpaca",
     "sft_general/alpaca_zh_demo.json": "alpaca",
     "sft_general/identity.json": "alpaca",
-    "sft_general/dpo_zh_demo.json": "generic",
+    "sft_general/dpo_zh_demo.json": "sharegpt",
 }
 NO_PROMPTS = (
     "golden/safetybench_scores.json",
