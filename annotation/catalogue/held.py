@@ -22,7 +22,8 @@ SMALL = 20_000  # prompts; so many are read in a fifth of a second
 PAUSE_S = 5.0  # at least so long between two catalogues made beside the requests
 NEWEST = """SELECT (SELECT MAX(id) FROM annotation_prompt), (SELECT MAX(id) FROM annotation_promptintent),
     (SELECT MAX(id) FROM annotation_response), (SELECT MAX(id) FROM pipeline_score),
-    (SELECT changes FROM annotation_dataversion WHERE id = %s)"""
+    (SELECT changes FROM annotation_dataversion WHERE id = %s),
+    (SELECT COUNT(*) FROM core_run WHERE finished IS NOT NULL)"""
 _making = threading.Lock()
 
 
@@ -59,10 +60,17 @@ def _make(version: Version) -> Catalogue:
         held = _Held.catalogue
         if held and held.version == version:
             return held
-        appends = held and held.version.changes == version.changes and all(map(int.__le__, held.version, version))
-        made = load(version, held if appends else None)
+        made = load(version, held if held and _only_newer(held.version, version) else None)
         _Held.catalogue, _Held.made_at = made, time.monotonic()
         return made
+
+
+def _only_newer(old: Version, new: Version) -> bool:
+    """Whether rows were only added, all with higher ids.
+
+    Writers side by side may commit a lower id after a higher one was read, so all is read anew once a run ended.
+    """
+    return (old.changes, old.runs) == (new.changes, new.runs) and all(map(int.__le__, old, new))
 
 
 def _make_beside(version: Version) -> None:

@@ -18,13 +18,14 @@ MOST_KEPT = 24  # masks of searches; 300 kB each with 300,000 prompts
 
 
 class Version(NamedTuple):
-    """Newest ids, and the count of changes that no newest id can tell."""
+    """Newest ids, the count of changes that no newest id can tell, and the number of runs that ended."""
 
     prompt: int
     link: int
     response: int
     score: int
     changes: int
+    runs: int
 
 
 @dataclass(frozen=True, slots=True)

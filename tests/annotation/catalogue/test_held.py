@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import timezone
 
 from annotation.catalogue import held, loading
 from annotation.catalogue.asking import counts
@@ -16,7 +17,7 @@ from annotation.catalogue.wanted import Wanted
 from annotation.models import Corpus, Prompt
 from annotation.versions import data_changed
 from tests.annotation.catalogue.material import make_material, make_prompts_mixed, make_things
-from tests.factories import make_corpus, make_label, make_map, make_prompt, make_prompts, make_response
+from tests.factories import make_corpus, make_label, make_map, make_prompt, make_prompts, make_response, make_run
 from tests.helpers.queries import query_count
 
 pytestmark = pytest.mark.django_db
@@ -100,3 +101,12 @@ def test_with_many_prompts_the_catalogue_at_hand_answers_while_a_newer_one_is_ma
     assert asked.wait(5)
     assert held.newer_rows(first) == 2
     assert len(held.current(fresh=True).ids) == 5
+
+
+def test_a_row_that_was_committed_after_one_with_a_higher_id_is_seen_once_a_run_ended(db: None) -> None:
+    first, late, newest = make_prompts(3)
+    Prompt.objects.filter(pk=late.pk).delete()
+    assert held.current().ids.tolist() == [first.pk, newest.pk]
+    late.save(force_insert=True)
+    make_run("label", state="done", finished=timezone.now())
+    assert held.current().ids.tolist() == [first.pk, late.pk, newest.pk]
