@@ -41,7 +41,8 @@ def decide_by_rule(entries: list[MapEntry], leave_undecided: int) -> None:
     suggestions = suggestions_newest()
     open_entries = [entry for entry in entries if entry.decided_by == DecidedBy.NOBODY]
     suggested = [entry for entry in open_entries if entry.label_id in suggestions]
-    suggested.sort(key=lambda entry: (-suggestions[entry.label_id].confidence, entry.label_id))
+    # Equals by key: in which order labels were stored depends on which replies came first.
+    suggested.sort(key=lambda entry: (-suggestions[entry.label_id].confidence, entry.label.key))
     unsuggested = len(open_entries) - len(suggested)
     for entry in suggested[: max(0, len(suggested) - max(0, leave_undecided - unsuggested))]:
         category = suggestions[entry.label_id].category

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from django.db.models import Count, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
 
 from annotation.models import (
     Category,
@@ -20,11 +21,13 @@ from annotation.models import (
     Seat,
 )
 from annotation.rows import LabelRow, PromptRow, ResponseRow
+from annotation.searching import matching
 from annotation.text import clean
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.errors import StageError
 
 EXAMPLES = 8  # prompts shown with a label
+AS_STORED = ("corpus", "state", "language", "scenario", "attack_type", "origin")  # filters named like their columns
 SCANNED = 5_000  # ids read at once by the iterating selectors
 
 
@@ -84,6 +87,26 @@ def prompts_active(corpora: Sequence[str] = (), roles: Sequence[str] = (Corpus.R
 def prompts_standing() -> QuerySet[Prompt]:
     """All prompts but those that were withdrawn, by id: a run may be older than a withdrawal."""
     return Prompt.objects.exclude(state=Prompt.State.WITHDRAWN).order_by("id")
+
+
+def prompts_asked(rows: QuerySet[Prompt], asked: Mapping[str, Any]) -> QuerySet[Prompt]:
+    """The prompts that fit what the API was asked for.
+
+    Those of a category carry a label that the newest published map puts into it.
+    """
+    rows = rows.filter(**{name: asked[name] for name in AS_STORED if name in asked})
+    if "q" in asked:
+        rows = matching(rows, asked["q"])
+    if "category" in asked:
+        entries = MapEntry.objects.filter(merge_map=map_newest_published(), category__code=asked["category"])
+        # IN, not EXISTS: counted over 300,000 prompts in 0.06 s instead of 0.6 s.
+        rows = rows.filter(pk__in=PromptIntent.objects.filter(label__in=entries.values("label")).values("prompt"))
+    if "label_id" in asked:
+        rows = rows.filter(pk__in=PromptIntent.objects.filter(label=asked["label_id"]).values("prompt"))
+    if "answered" in asked:
+        held = Exists(Response.objects.filter(prompt=OuterRef("pk")))
+        rows = rows.filter(held if asked["answered"] else ~held)
+    return rows
 
 
 def alignment_keys(run: Run) -> Iterator[str]:

@@ -49,17 +49,17 @@ def keyword_keys(run: Run) -> Iterator[str]:
 
 
 def _keywords(most: int) -> dict[str, list[int]]:
-    """Category code → ids of its labels, the most used first, at most `most` each."""
+    """Category code → ids of its labels, the most used first and equals by key, at most `most` each."""
     used = label_counts()
     entries = MapEntry.objects.filter(merge_map=map_published(), category__isnull=False)
     labels: dict[str, list[int]] = defaultdict(list)
-    for label_id, code in entries.order_by("label").values_list("label", "category__code"):
+    for label_id, code in entries.order_by("label__key").values_list("label", "category__code"):
         labels[code].append(label_id)
-    return {code: sorted(ids, key=lambda pk: (-used.get(pk, 0), pk))[:most] for code, ids in labels.items()}
+    return {code: sorted(ids, key=lambda pk: -used.get(pk, 0))[:most] for code, ids in labels.items()}
 
 
 def keyword_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, KeywordRow]]:
-    """The rows behind keyword keys; the examples are drawn by a seed made of the key: a second try draws the same."""
+    """The rows behind keyword keys. A second try draws the same examples: the seed holds the label, not its id."""
     wanted = [(key, *key.split(":")) for key in keys]
     labels = IntentLabel.objects.in_bulk({int(label) for _, _, label, _ in wanted})
     pools = _example_pools({code for _, code, _, _ in wanted})
@@ -68,7 +68,7 @@ def keyword_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, KeywordRow]]:
         label = labels[int(label_id)]
         language = side(label.language)
         pool = pools.get((code, language), [])
-        seed = random.Random(f"{run.params['seed']}:{key}")
+        seed = random.Random(f"{run.params['seed']}:{code}:{label.key}:{variant}")
         chosen = seed.sample(pool, min(run.params["examples"], len(pool)))
         parents, examples = tuple(pk for pk, _ in chosen), tuple(text for _, text in chosen)
         rows.append((key, KeywordRow(code, label.name, language, int(variant), examples, parents)))

@@ -36,7 +36,7 @@ PROMPTS_PARTS: World = {
 }
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
-ROWS = b'{"q": "some prompt", "a": "some reply"}\n{"q": "", "a": "another reply"}\n'
+ROWS = b'{"q": "a prompt", "a": "a reply"}\n{"q": "", "a": "a reply"}\n'
 USER_PARTS = ("", "-role", "-disable", "-enable", "-password", "-signout")
 
 

@@ -215,5 +215,5 @@ class CorpusRejected(ListView):
     @extend_schema(operation_id="corpora_rejected", responses=RejectedLine(many=True))
     def get(self, request: Request, pk: int) -> Response:
         """List the rows that could not be imported into a corpus, as they came."""
-        rows = RejectedImport.objects.filter(corpus=self.row(Corpus, pk))
+        rows = scoped(self.user, RejectedImport).filter(corpus=self.row(Corpus, pk))
         return self.page(rows, lambda found: list(RejectedLine(found, many=True).data))

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response as Answer
 
 from annotation.forms import CODES
-from annotation.models import Category, MapEntry, Prompt, PromptIntent, Response
+from annotation.models import Category, Prompt, Response
 from annotation.pages.prompts import LabelShown, Scores, analysis_of, labels_of, scores_of
-from annotation.searching import matching
-from annotation.selectors import map_newest_published
+from annotation.selectors import map_newest_published, prompts_asked
 from annotation.text import clean
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.paging import LARGEST_ID, ListQuery
@@ -95,26 +94,6 @@ class PromptQuery(ListQuery):
     )
 
 
-AS_STORED = ("corpus", "state", "language", "scenario", "attack_type", "origin")
-
-
-def prompts_filtered(rows: QuerySet[Prompt], asked: Mapping[str, Any]) -> QuerySet[Prompt]:
-    """The prompts that fit: those of a category carry a label that the newest published map puts into it."""
-    rows = rows.filter(**{name: asked[name] for name in AS_STORED if name in asked})
-    if "q" in asked:
-        rows = matching(rows, asked["q"])
-    if "category" in asked:
-        entries = MapEntry.objects.filter(merge_map=map_newest_published(), category__code=asked["category"])
-        # IN, not EXISTS: counted over 300,000 prompts in 0.06 s instead of 0.6 s.
-        rows = rows.filter(pk__in=PromptIntent.objects.filter(label__in=entries.values("label")).values("prompt"))
-    if "label_id" in asked:
-        rows = rows.filter(pk__in=PromptIntent.objects.filter(label=asked["label_id"]).values("prompt"))
-    if "answered" in asked:
-        held = Exists(Response.objects.filter(prompt=OuterRef("pk")))
-        rows = rows.filter(held if asked["answered"] else ~held)
-    return rows
-
-
 def prompt_lines(rows: Sequence[Prompt]) -> list[dict[str, Any]]:
     """Prompts, each with its corpus, as lines of a list, in five queries."""
     ids = [row.pk for row in rows]
@@ -167,7 +146,7 @@ class Prompts(ListView):
     @extend_schema(operation_id="prompts_list", responses=PromptLine(many=True))
     def get(self, request: Request) -> Answer:
         """List the prompts."""
-        rows = prompts_filtered(scoped(self.user, Prompt).select_related("corpus"), self.asked)
+        rows = prompts_asked(scoped(self.user, Prompt).select_related("corpus"), self.asked)
         return self.page(rows, lambda found: list(PromptLine(prompt_lines(found), many=True).data))
 
 
