@@ -43,8 +43,9 @@ def busy() -> list[Run]:
 
 
 def is_whole(corpus: Corpus) -> bool:
-    """Whether there is anything of the corpus that was not withdrawn yet."""
-    return corpus.withdrawn is None or Prompt.objects.filter(corpus=corpus).exclude(state=GONE).exists()
+    """Whether texts of the corpus, or of what derives from it, may still be there: no withdrawal of it was finished."""
+    ended = Run.objects.filter(stage="withdraw", state=Run.State.DONE, params__corpus=corpus.pk)
+    return corpus.withdrawn is None or not ended.exists()
 
 
 @transaction.atomic

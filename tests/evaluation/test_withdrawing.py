@@ -160,9 +160,9 @@ def test_what_derives_is_told_before() -> None:
 # --- going on after a stop ---
 
 
-def test_a_withdrawal_stopped_in_the_middle_goes_on_and_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def stopped_after_the_own_prompts(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A withdrawal that died when only what was generated from the two prompts of the corpus was left."""
     monkeypatch.setattr(withdrawing, "BATCH_ROWS", 1)
-    corpus = derived_corpus()
     original, calls = withdrawing._blank, []
 
     def dies_at_the_third_batch(*arguments: Any) -> None:
@@ -172,13 +172,32 @@ def test_a_withdrawal_stopped_in_the_middle_goes_on_and_counts_the_same(monkeypa
         original(*arguments)
 
     monkeypatch.setattr(withdrawing, "_blank", dies_at_the_third_batch)
-    run = withdraw(corpus)
+    return withdraw(corpus)
+
+
+def test_a_withdrawal_stopped_in_the_middle_goes_on_and_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = derived_corpus()
+    run = stopped_after_the_own_prompts(corpus, monkeypatch)
     assert (run.state, Prompt.objects.filter(state="withdrawn").count()) == (Run.State.FAILED, 2)
     assert service.run_start(run)
     run = work_on(run.pk)
     assert run.state == Run.State.DONE, run.error
     assert service.counts(run)["kept"] == 4
     assert tables_with(CANARY) == []
+
+
+def test_a_withdrawal_cancelled_in_the_middle_can_be_started_again_and_finished(
+    lead: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = derived_corpus()
+    assert service.run_cancel(stopped_after_the_own_prompts(corpus, monkeypatch))
+    assert not Prompt.objects.filter(corpus=corpus).exclude(state="withdrawn").exists()
+    assert "annotation.Prompt" in tables_with(CANARY)
+    assert "not finished: start it again" in lead.get(f"/corpora/{corpus.pk}/").text
+    assert lead.post(f"/corpora/{corpus.pk}/withdraw/", {"name": "Gone"}).status_code == 302
+    assert work_on(Run.objects.latest("pk").pk).state == Run.State.DONE
+    assert tables_with(CANARY) == []
+    assert "its texts are gone" in lead.get(f"/corpora/{corpus.pk}/").text
 
 
 def test_a_second_withdrawal_finds_nothing_more_to_do() -> None:
