@@ -71,7 +71,9 @@ def withdraw(job: Job) -> None:
     _overwrite_freed_space()
     if not job.cursor:
         _close(job, corpus)
-    _blank_all(job, corpus)
+    _blank_all(job, [pk for pk in affected(corpus).ids() if pk > job.cursor["after"]])
+    while late := _not_blanked(corpus):  # written or marked by a run that had its rows in hand
+        _blank_all(job, late)
     _drop_replies(job)
     removed = _remove_uploads(corpus)
     for part in parts():
@@ -92,8 +94,14 @@ def _close(job: Job, corpus: Corpus) -> None:
         progress.cursor = {"after": 0, "done": 0, "runs": []}
 
 
-def _blank_all(job: Job, corpus: Corpus) -> None:
-    ids = [pk for pk in affected(corpus).ids() if pk > job.cursor["after"]]
+def _not_blanked(corpus: Corpus) -> list[int]:
+    ids = affected(corpus).ids()
+    gone = set(Prompt.objects.filter(state=GONE).values_list("id", flat=True).iterator())
+    return [pk for pk in ids if pk not in gone]
+
+
+def _blank_all(job: Job, ids: Sequence[int]) -> None:
+    """Blank these prompts, from the smallest id up. The place in the first pass over all of them never goes back."""
     job.total(job.cursor["done"] + len(ids))
     for start in range(0, len(ids), BATCH_ROWS):
         job.check()
@@ -102,7 +110,8 @@ def _blank_all(job: Job, corpus: Corpus) -> None:
             runs = {*job.cursor["runs"], *_writers(batch)}
             _blank(job.run, batch)
             data_changed()
-            progress.cursor = {"after": batch[-1], "done": job.cursor["done"] + len(batch), "runs": sorted(runs)}
+            after = max(job.cursor["after"], batch[-1])
+            progress.cursor = {"after": after, "done": job.cursor["done"] + len(batch), "runs": sorted(runs)}
 
 
 def _writers(ids: Sequence[int]) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,36 @@ def test_while_another_run_is_in_work_nothing_is_withdrawn() -> None:
     run = withdraw(corpus)
     assert run.state == Run.State.FAILED and "Wait for them" in run.error
     assert Corpus.objects.get(pk=corpus.pk).withdrawn is None
+
+
+def test_while_a_withdrawal_is_at_work_no_other_run_starts(lead: Person) -> None:
+    corpus = derived_corpus()
+    started = withdrawing.withdrawal_start(user=lead.user, corpus=corpus)
+    other = service.run_create(stage_name="deduplicate", values={})
+    assert not service.run_start(other)
+    other.refresh_from_db()
+    assert "no other run may start meanwhile" in other.error
+    assert work_on(started.pk).state == Run.State.DONE
+    assert service.run_start(other)
+
+
+def test_what_was_written_from_the_corpus_while_it_was_blanked_is_withdrawn_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpus = derived_corpus()
+    home, parent = Corpus.objects.get(name="Generated"), corpus.prompts.order_by("id")[0]
+    original = withdrawing._blank
+
+    def written_and_marked_meanwhile(run: Run, ids: Sequence[int]) -> None:
+        original(run, ids)
+        if not home.prompts.filter(parents=[parent.pk, 0]).exists():
+            make_prompt(f"{CANARY} late", home, parents=[parent.pk, 0], origin=Prompt.Origin.GENERATED)
+            Prompt.objects.filter(pk=parent.pk).update(state="duplicate")
+
+    monkeypatch.setattr(withdrawing, "_blank", written_and_marked_meanwhile)
+    withdrawn(corpus)
+    assert tables_with(CANARY) == []
+    assert set(Prompt.objects.values_list("state", flat=True)) == {"withdrawn"}
 
 
 # --- files ---
