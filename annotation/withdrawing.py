@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from annotation import searching
 from annotation.derived import affected, parts, slices
-from annotation.models import Corpus, Prompt, RejectedImport, Response, Upload
+from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.pages.imports import imports_of
+from annotation.pieces import uploads_forget
 from annotation.versions import data_changed
 from madsafe_web.core.audit import audit
 from madsafe_web.core.method import WORKING, run_name
@@ -24,6 +25,7 @@ from madsafe_web.core.models import Generation, Run, RunRow, User
 from madsafe_web.core.runs import service, tasks
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
+from madsafe_web.core.textio import sha256_file
 
 BATCH_ROWS = 500
 GONE = Prompt.State.WITHDRAWN
@@ -166,14 +168,14 @@ def _remove_uploads(corpus: Corpus) -> int:
     kept = Path(settings.VAR_DIR, "uploads").resolve()
     others = Corpus.objects.exclude(pk=corpus.pk).filter(withdrawn=None)
     needed = {path for rows in imports_of(list(others)).values() for one in rows for path in one.paths}
-    removed = 0
-    for path in {path for one in imports_of([corpus]).get(corpus.pk, []) for path in one.paths} - needed:
-        file = Path(settings.BASE_DIR, path).resolve()
-        Upload.objects.filter(path=path).delete()
-        if file.is_relative_to(kept) and file.is_file():
-            file.unlink()
-            removed += 1
-    return removed
+    paths = {path for one in imports_of([corpus]).get(corpus.pk, []) for path in one.paths} - needed
+    files = [file for path in paths if (file := Path(settings.BASE_DIR, path).resolve()).is_file()]
+    # Sent once more, a file may wait for an import that would be refused. Asked before the files that tell it are gone.
+    waiting = uploads_forget({corpus.sha256, *map(sha256_file, files)})
+    sent = [file for file in files if file.is_relative_to(kept)]
+    for file in sent:
+        file.unlink()
+    return waiting + len(sent)
 
 
 def _overwrite_freed_space() -> None:
