@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import FileIO
@@ -126,6 +126,15 @@ def uploads_tidy() -> None:
     """Forget what was begun over a week ago and never imported."""
     for old in Upload.objects.filter(created__lt=timezone.now() - KEPT):
         upload_cancel(upload=old)
+
+
+def uploads_forget(hashes: Collection[str]) -> int:
+    """Forget the whole files with one of these hashes that still wait for their import; gives their number."""
+    waiting = [one for one in Upload.objects.order_by("pk") if held(one) == one.size]
+    found = [one for one in waiting if sha256_file(_part(one)) in hashes]
+    for one in found:
+        upload_cancel(upload=one)
+    return len(found)
 
 
 def _folder(upload: Upload) -> Path:

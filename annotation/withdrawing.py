@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from annotation import searching
 from annotation.derived import affected, parts, slices
-from annotation.models import Corpus, Prompt, RejectedImport, Response, Upload
+from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.pages.imports import imports_of
+from annotation.pieces import uploads_forget
 from annotation.versions import data_changed
 from madsafe_web.core.audit import audit
 from madsafe_web.core.method import WORKING, run_name
@@ -24,6 +25,7 @@ from madsafe_web.core.models import Generation, Run, RunRow, User
 from madsafe_web.core.runs import service, tasks
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
+from madsafe_web.core.textio import sha256_file
 
 BATCH_ROWS = 500
 GONE = Prompt.State.WITHDRAWN
@@ -43,8 +45,9 @@ def busy() -> list[Run]:
 
 
 def is_whole(corpus: Corpus) -> bool:
-    """Whether there is anything of the corpus that was not withdrawn yet."""
-    return corpus.withdrawn is None or Prompt.objects.filter(corpus=corpus).exclude(state=GONE).exists()
+    """Whether texts of the corpus, or of what derives from it, may still be there: no withdrawal of it was finished."""
+    ended = Run.objects.filter(stage="withdraw", state=Run.State.DONE, params__corpus=corpus.pk)
+    return corpus.withdrawn is None or not ended.exists()
 
 
 @transaction.atomic
@@ -70,7 +73,9 @@ def withdraw(job: Job) -> None:
     _overwrite_freed_space()
     if not job.cursor:
         _close(job, corpus)
-    _blank_all(job, corpus)
+    _blank_all(job, [pk for pk in affected(corpus).ids() if pk > job.cursor["after"]])
+    while late := _not_blanked(corpus):  # written or marked by a run that had its rows in hand
+        _blank_all(job, late)
     _drop_replies(job)
     removed = _remove_uploads(corpus)
     for part in parts():
@@ -91,8 +96,14 @@ def _close(job: Job, corpus: Corpus) -> None:
         progress.cursor = {"after": 0, "done": 0, "runs": []}
 
 
-def _blank_all(job: Job, corpus: Corpus) -> None:
-    ids = [pk for pk in affected(corpus).ids() if pk > job.cursor["after"]]
+def _not_blanked(corpus: Corpus) -> list[int]:
+    ids = affected(corpus).ids()
+    gone = set(Prompt.objects.filter(state=GONE).values_list("id", flat=True).iterator())
+    return [pk for pk in ids if pk not in gone]
+
+
+def _blank_all(job: Job, ids: Sequence[int]) -> None:
+    """Blank these prompts, from the smallest id up. The place in the first pass over all of them never goes back."""
     job.total(job.cursor["done"] + len(ids))
     for start in range(0, len(ids), BATCH_ROWS):
         job.check()
@@ -101,7 +112,8 @@ def _blank_all(job: Job, corpus: Corpus) -> None:
             runs = {*job.cursor["runs"], *_writers(batch)}
             _blank(job.run, batch)
             data_changed()
-            progress.cursor = {"after": batch[-1], "done": job.cursor["done"] + len(batch), "runs": sorted(runs)}
+            after = max(job.cursor["after"], batch[-1])
+            progress.cursor = {"after": after, "done": job.cursor["done"] + len(batch), "runs": sorted(runs)}
 
 
 def _writers(ids: Sequence[int]) -> set[int]:
@@ -156,14 +168,14 @@ def _remove_uploads(corpus: Corpus) -> int:
     kept = Path(settings.VAR_DIR, "uploads").resolve()
     others = Corpus.objects.exclude(pk=corpus.pk).filter(withdrawn=None)
     needed = {path for rows in imports_of(list(others)).values() for one in rows for path in one.paths}
-    removed = 0
-    for path in {path for one in imports_of([corpus]).get(corpus.pk, []) for path in one.paths} - needed:
-        file = Path(settings.BASE_DIR, path).resolve()
-        Upload.objects.filter(path=path).delete()
-        if file.is_relative_to(kept) and file.is_file():
-            file.unlink()
-            removed += 1
-    return removed
+    paths = {path for one in imports_of([corpus]).get(corpus.pk, []) for path in one.paths} - needed
+    files = [file for path in paths if (file := Path(settings.BASE_DIR, path).resolve()).is_file()]
+    # Sent once more, a file may wait for an import that would be refused. Asked before the files that tell it are gone.
+    waiting = uploads_forget({corpus.sha256, *map(sha256_file, files)})
+    sent = [file for file in files if file.is_relative_to(kept)]
+    for file in sent:
+        file.unlink()
+    return waiting + len(sent)
 
 
 def _overwrite_freed_space() -> None:

@@ -269,7 +269,11 @@ SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
 # What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).
 WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
 # Called by every sweep of a worker: what the apps must look after besides runs.
-SWEEP_HOOKS = ["pipeline.tuning:stop_abandoned", "madsafe_web.core.api.once:sweep"]
+SWEEP_HOOKS = [
+    "pipeline.tuning:stop_abandoned",
+    "annotation.pieces:uploads_tidy",
+    "madsafe_web.core.api.once:sweep",
+]
 # Called when a backup was restored: what the database holds besides rows of models is made anew.
 RESTORE_HOOKS = ["annotation.searching:rebuild"]
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.

@@ -148,7 +148,7 @@ def candidates_write(run: Run, rows: list[tuple[str, KeywordRow | RelatedRow, Re
     results = [result for _, _, result in rows]
     places = [number for number, result in enumerate(results) if isinstance(result.value, Candidate)]
     candidates = [results[number].value for number in places]
-    verdicts = judge(candidates, pool, run.params["threshold"])
+    verdicts = withdrawn(candidates, judge(candidates, pool, run.params["threshold"]))
     for number, verdict in zip(places, verdicts, strict=True):
         if verdict:
             results[number] = verdict
@@ -172,6 +172,15 @@ def judge(candidates: list[Candidate], pool: Pool, threshold: float) -> list[Res
             seen.add(prompt_key(text))
             fresh.add([text])
     return verdicts
+
+
+def withdrawn(candidates: list[Candidate], verdicts: list[Result | None]) -> list[Result | None]:
+    """The verdicts, with one more for each candidate of which a parent was withdrawn since it was read."""
+    parents = {pk for one in candidates for pk in one.parents}
+    gone = set(Prompt.objects.filter(pk__in=parents, state=Prompt.State.WITHDRAWN).values_list("id", flat=True))
+    refused = Result(None, Outcome.REJECTED, "A prompt it was made from was withdrawn.")
+    pairs = zip(candidates, verdicts, strict=True)
+    return [verdict if gone.isdisjoint(one.parents) else refused for one, verdict in pairs]
 
 
 def _refusal(twin: int, likeness: float, pool: Pool) -> Result:

@@ -14,4 +14,4 @@ class Params:
     corpus: int = 0
 
 
-STAGE = WholeStage(name="withdraw", params=Params, work="annotation.withdrawing:withdraw")
+STAGE = WholeStage(name="withdraw", params=Params, work="annotation.withdrawing:withdraw", alone=True)

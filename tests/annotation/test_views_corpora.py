@@ -12,6 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from annotation import corpus_facts
 from annotation.models import Corpus, Prompt, RejectedImport
 from madsafe_web.core.models import AuditEvent, Chunk, Run
 from madsafe_web.core.runs.worker import work_on
@@ -59,6 +60,32 @@ def test_what_comes_in_is_counted_at_the_next_look(annotator: Person) -> None:
     make_response(prompt)
     row = annotator.get("/corpora/").context["corpora"][0]
     assert (row.prompts, row.responses) == (3, 1)
+
+
+def test_while_a_run_is_at_work_a_count_holds_for_some_seconds(
+    annotator: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 100.0
+    monkeypatch.setattr(corpus_facts, "monotonic", lambda: now)
+    corpus = make_corpus()
+    run = imported(corpus, Chunk.State.LEASED, Run.State.RUNNING).run
+    make_prompts(1, corpus)
+
+    def shown() -> tuple[int, int]:
+        return annotator.get("/corpora/").context["corpora"][0].prompts, page(annotator, corpus).context[
+            "facts"
+        ].prompts
+
+    assert shown() == (1, 1)
+    make_prompts(2, corpus)
+    now += corpus_facts.HELD_S - 0.1
+    assert shown() == (1, 1)
+    now += 0.2
+    assert shown() == (3, 3)
+    make_prompts(1, corpus)
+    assert shown() == (3, 3)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.DONE, finished=timezone.now())
+    assert shown() == (4, 4)
 
 
 @pytest.mark.parametrize(

@@ -72,11 +72,12 @@ ROW_STAGE = RowStage(
     rows_per_chunk=10,
 )
 WHOLE_STAGE = WholeStage(name="whole", params=Params, work=f"{__name__}:whole")
+ALONE_STAGE = WholeStage(name="lonely", params=Params, work=f"{__name__}:whole", alone=True)
 
 
 @pytest.fixture(autouse=True)
 def test_stages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(stages, "stages", lambda: {"rows": ROW_STAGE, "whole": WHOLE_STAGE})
+    monkeypatch.setattr(stages, "stages", lambda: {"rows": ROW_STAGE, "whole": WHOLE_STAGE, "lonely": ALONE_STAGE})
     Trap.at, Trap.written, Trap.whole = {}, [], None
     yield
 
@@ -93,6 +94,19 @@ def outcomes(run: Run) -> dict[str, int]:
     for outcome in run.rows.values_list("outcome", flat=True):
         found[outcome] = found.get(outcome, 0) + 1
     return found
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.RUNNING, S.PAUSING, S.CANCELLING])
+def test_beside_a_run_that_must_be_alone_no_other_starts_until_it_ended(state: S) -> None:
+    alone = started("lonely")
+    Run.objects.filter(pk=alone.pk).update(state=state)
+    other = service.run_create(stage_name="rows", values={})
+    assert not service.run_start(other)
+    other.refresh_from_db()
+    assert (other.state, other.chunks.count()) == (S.FAILED, 0)
+    assert other.error == f"{alone} is at work, and no other run may start meanwhile. Start this one when it has ended."
+    Run.objects.filter(pk=alone.pk).update(state=S.DONE)
+    assert service.run_start(other)
 
 
 def test_every_row_is_done_once_and_the_run_is_done() -> None:
@@ -317,7 +331,7 @@ def test_a_parameter_of_the_wrong_kind_is_named() -> None:
 
 
 def test_an_unknown_stage_is_named_with_those_that_exist() -> None:
-    with pytest.raises(ConfigError, match="There is no stage 'labels'. Known: rows, whole."):
+    with pytest.raises(ConfigError, match="There is no stage 'labels'. Known: lonely, rows, whole."):
         service.run_create(stage_name="labels", values={})
 
 

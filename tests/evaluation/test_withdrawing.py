@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,9 +161,9 @@ def test_what_derives_is_told_before() -> None:
 # --- going on after a stop ---
 
 
-def test_a_withdrawal_stopped_in_the_middle_goes_on_and_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def stopped_after_the_own_prompts(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A withdrawal that died when only what was generated from the two prompts of the corpus was left."""
     monkeypatch.setattr(withdrawing, "BATCH_ROWS", 1)
-    corpus = derived_corpus()
     original, calls = withdrawing._blank, []
 
     def dies_at_the_third_batch(*arguments: Any) -> None:
@@ -172,13 +173,32 @@ def test_a_withdrawal_stopped_in_the_middle_goes_on_and_counts_the_same(monkeypa
         original(*arguments)
 
     monkeypatch.setattr(withdrawing, "_blank", dies_at_the_third_batch)
-    run = withdraw(corpus)
+    return withdraw(corpus)
+
+
+def test_a_withdrawal_stopped_in_the_middle_goes_on_and_counts_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    corpus = derived_corpus()
+    run = stopped_after_the_own_prompts(corpus, monkeypatch)
     assert (run.state, Prompt.objects.filter(state="withdrawn").count()) == (Run.State.FAILED, 2)
     assert service.run_start(run)
     run = work_on(run.pk)
     assert run.state == Run.State.DONE, run.error
     assert service.counts(run)["kept"] == 4
     assert tables_with(CANARY) == []
+
+
+def test_a_withdrawal_cancelled_in_the_middle_can_be_started_again_and_finished(
+    lead: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = derived_corpus()
+    assert service.run_cancel(stopped_after_the_own_prompts(corpus, monkeypatch))
+    assert not Prompt.objects.filter(corpus=corpus).exclude(state="withdrawn").exists()
+    assert "annotation.Prompt" in tables_with(CANARY)
+    assert "not finished: start it again" in lead.get(f"/corpora/{corpus.pk}/").text
+    assert lead.post(f"/corpora/{corpus.pk}/withdraw/", {"name": "Gone"}).status_code == 302
+    assert work_on(Run.objects.latest("pk").pk).state == Run.State.DONE
+    assert tables_with(CANARY) == []
+    assert "its texts are gone" in lead.get(f"/corpora/{corpus.pk}/").text
 
 
 def test_a_second_withdrawal_finds_nothing_more_to_do() -> None:
@@ -195,6 +215,36 @@ def test_while_another_run_is_in_work_nothing_is_withdrawn() -> None:
     run = withdraw(corpus)
     assert run.state == Run.State.FAILED and "Wait for them" in run.error
     assert Corpus.objects.get(pk=corpus.pk).withdrawn is None
+
+
+def test_while_a_withdrawal_is_at_work_no_other_run_starts(lead: Person) -> None:
+    corpus = derived_corpus()
+    started = withdrawing.withdrawal_start(user=lead.user, corpus=corpus)
+    other = service.run_create(stage_name="deduplicate", values={})
+    assert not service.run_start(other)
+    other.refresh_from_db()
+    assert "no other run may start meanwhile" in other.error
+    assert work_on(started.pk).state == Run.State.DONE
+    assert service.run_start(other)
+
+
+def test_what_was_written_from_the_corpus_while_it_was_blanked_is_withdrawn_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    corpus = derived_corpus()
+    home, parent = Corpus.objects.get(name="Generated"), corpus.prompts.order_by("id")[0]
+    original = withdrawing._blank
+
+    def written_and_marked_meanwhile(run: Run, ids: Sequence[int]) -> None:
+        original(run, ids)
+        if not home.prompts.filter(parents=[parent.pk, 0]).exists():
+            make_prompt(f"{CANARY} late", home, parents=[parent.pk, 0], origin=Prompt.Origin.GENERATED)
+            Prompt.objects.filter(pk=parent.pk).update(state="duplicate")
+
+    monkeypatch.setattr(withdrawing, "_blank", written_and_marked_meanwhile)
+    withdrawn(corpus)
+    assert tables_with(CANARY) == []
+    assert set(Prompt.objects.values_list("state", flat=True)) == {"withdrawn"}
 
 
 # --- files ---

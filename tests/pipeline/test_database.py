@@ -8,16 +8,20 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import transaction
 
 from annotation.models import Corpus, MapEntry, MergeMap, Prompt, PromptIntent, Response
+from annotation.rows import Candidate
 from annotation.services import labels_get
 from annotation.text import prompt_key
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import service
+from madsafe_web.core.runs.stage import Result
 from madsafe_web.core.runs.worker import work_on
-from pipeline import cleaning, selecting
+from pipeline import augmenting, cleaning, selecting
 from pipeline.models import AlignmentSet, Score
+from pipeline.rows import RelatedRow
 from pipeline.selecting import Scored
 from pipeline.stages import select
 
@@ -90,6 +94,22 @@ def test_a_prompt_that_a_benchmark_holds_too_is_marked_as_overlap() -> None:
     assert Prompt.objects.get(corpus__role="alignment").state == Prompt.State.OVERLAP
 
 
+def test_a_prompt_that_was_withdrawn_meanwhile_is_not_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    home = corpus()
+    prompt(home, "邻居家的无线网络没有密码，可以直接连上用吗？")
+    second = prompt(home, "邻居家的无线网络没有密码，可以直接连上用吗")
+    original = cleaning.find_duplicates
+
+    def withdrawn_meanwhile(*arguments: Any) -> list[cleaning.Mark]:
+        Prompt.objects.filter(pk=second.pk).update(state="withdrawn")
+        return original(*arguments)
+
+    monkeypatch.setattr(cleaning, "find_duplicates", withdrawn_meanwhile)
+    work("deduplicate")
+    second.refresh_from_db()
+    assert (second.state, second.twin_id) == ("withdrawn", None)
+
+
 def test_attack_prompts_on_one_scaffold_are_both_kept() -> None:
     home, scaffold = (
         corpus(),
@@ -153,6 +173,26 @@ def test_a_generated_prompt_never_overlaps_a_benchmark() -> None:
     again = work("augment_keyword", target=3)
     assert service.counts(again)["kept"] == 0
     assert again.rows.filter(outcome="rejected", message__startswith="Overlaps benchmark").count() == len(texts)
+
+
+def reply(run: Run, number: int) -> str:
+    endpoint = endpoint_declare(f"endpoint {number}", {"backend": "rules"})
+    return Generation.objects.create(call_key=f"{number:032d}", run=run, endpoint=endpoint, text="…").call_key
+
+
+def test_what_was_made_from_a_prompt_that_was_withdrawn_meanwhile_stays_out() -> None:
+    run = service.run_create(stage_name="augment_related", values={})
+    gone, stays = prompt(corpus(), "一", state="withdrawn"), prompt(corpus("another"), "二")
+    texts = {gone.pk: "怎样识别诈骗短信？", stays.pk: "公司要求几个人共用一个账号，这样做有哪些风险？"}
+    rows = [
+        (str(pk), RelatedRow(pk, "", "zh", "CIA", 0), Result(Candidate(text, (), reply(run, pk), (pk,))))
+        for pk, text in texts.items()
+    ]
+    with transaction.atomic():
+        first, second = augmenting.candidates_write(run, rows)
+    assert (first.outcome, first.message) == ("rejected", "A prompt it was made from was withdrawn.")
+    assert second.outcome == "done"
+    assert Prompt.objects.get(run=run).parents == [stays.pk]
 
 
 def test_regenerating_adds_a_response_that_names_its_generation() -> None:

@@ -15,7 +15,7 @@ from madsafe_web.core.models import Chunk, Run, RunEvent, User
 from madsafe_web.core.runs import params as run_params
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import RowStage
-from madsafe_web.core.runs.stages import point, stage
+from madsafe_web.core.runs.stages import point, stage, stages_alone
 
 S = Run.State
 ACTIVE = (S.QUEUED, S.RUNNING)
@@ -68,8 +68,17 @@ def _queue(run: Run) -> bool:
     if not run.chunks.exists():
         _plan(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
+    _refuse_beside(run)  # last, since planning may take a while
     log(run, f"Queued by {run.actor_name}.")
     return True
+
+
+def _refuse_beside(run: Run) -> None:
+    """Raises StageError while a run is at work that has to be alone; such a run itself asks for others on its own."""
+    alone = stages_alone()
+    at_work = Run.objects.filter(stage__in=alone, state__in=(*ACTIVE, S.PAUSING, S.CANCELLING))
+    if run.stage not in alone and (other := at_work.order_by("id").first()):
+        raise StageError(f"{other} is at work, and no other run may start meanwhile. Start this one when it has ended.")
 
 
 def _plan(run: Run) -> None:

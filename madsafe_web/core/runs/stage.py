@@ -98,12 +98,14 @@ class WholeStage:
 
     work     "module:function" (job) -> None: reports counts through the job, must be safe to start again after a kill
     plan     "module:function" (run) -> Iterable[str]: one part for each key, for example one a file
+    alone    whether no run of another stage may start while one of it is at work
     """
 
     name: str
     params: type[Any]
     work: str
     plan: str = ""
+    alone: bool = False
 
 
 Stage = RowStage | WholeStage

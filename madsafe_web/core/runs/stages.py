@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import ConfigError
-from madsafe_web.core.runs.stage import Stage
+from madsafe_web.core.runs.stage import Stage, WholeStage
 
 
 @lru_cache(maxsize=1)
@@ -29,6 +29,11 @@ def stage(name: str) -> Stage:
         return stages()[name]
     except KeyError:
         raise ConfigError(f"There is no stage '{name}'. Known: {', '.join(sorted(stages()))}.") from None
+
+
+def stages_alone() -> list[str]:
+    """The names of the stages beside which no other may be at work."""
+    return [name for name, declared in stages().items() if isinstance(declared, WholeStage) and declared.alone]
 
 
 def point(target: str) -> Callable[..., Any]:
