@@ -179,6 +179,16 @@ def test_a_skipped_item_ends_where_it_ends_at_any_chunk_border(
     assert values(read_json_items(path)) == [1, "is nested too deeply", 3]
 
 
+@pytest.mark.parametrize("item", [f"-{'1' * 5000}", f'{{"n": [{"1" * 5000}]}}'])
+def test_a_number_of_too_many_digits_rejects_its_item_alone_at_any_chunk_border(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, item: str
+) -> None:
+    path = file(tmp_path, f"[1, {item}, 3]")
+    for size in (7, 4999, 1 << 20):
+        monkeypatch.setattr(sources, "CHUNK", size)
+        assert values(read_json_items(path)) == [1, "contains a number with too many digits", 3]
+
+
 def test_an_item_over_the_cap_is_skipped(tmp_path: Path) -> None:
     path = tmp_path / "rows.json"
     with path.open("wb") as out:
