@@ -6,6 +6,7 @@ Nothing is ever extracted under a name from an archive, and sizes are counted on
 from __future__ import annotations
 
 import gzip
+import lzma
 import re
 import stat
 import struct
@@ -156,7 +157,9 @@ def _unpacked(source: Named, stream: _Readable, packed_size: int) -> Iterator[by
     while True:
         try:
             chunk = stream.read(CHUNK)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's word, not that of a decompressor
             where = f"after {total:,} unpacked bytes"
             raise BadFile(source, "the compressed data is damaged or ends too early", _ADVICE_CUT, where) from error
         if not chunk:
