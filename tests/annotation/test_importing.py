@@ -144,6 +144,21 @@ def test_an_import_stopped_in_the_middle_goes_on_and_counts_the_same(
     assert run.state == Run.State.DONE
 
 
+def test_an_import_does_not_go_on_with_other_answers_than_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text("{}")
+    file = {**pairs(tmp_path / "a.jsonl", [row("一"), row("二")]), "answers": str(answers)}
+    with monkeypatch.context() as broken:
+        broken.setattr(importing, "store", lambda *_: 1 / 0)
+        run = run_import(file)
+    answers.write_text("[]")
+    assert service.run_start(run)
+    assert "a.jsonl, or a file that goes with it, changed since its import began" in work_on(run.pk).error
+    assert not Prompt.objects.exists()
+
+
 def test_a_non_commercial_format_is_not_for_export_unless_told(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     ext = json.dumps({"model": "base_risk"})
