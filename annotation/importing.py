@@ -118,9 +118,11 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, begun: dict
         "mapping": declared.mapping,
     }
     name = declared.name or path.name
-    corpus = _corpus(declared, name, begun["sha256"])
     with job.commit() as progress:
-        corpus = corpus or Corpus.objects.create(name=name, **values)
+        corpus = _corpus(declared, name, begun["sha256"])
+        if not corpus:
+            corpus, _ = Corpus.objects.get_or_create(name=name, defaults=values)
+            _corpus(declared, name, begun["sha256"])  # raises where it was made of another file meanwhile
         Run.objects.filter(pk=job.run.pk).update(total=Coalesce(F("total"), 0) + begun["rows"])
         progress.cursor = {"corpus": corpus.pk, **begun, "done": 0}
 

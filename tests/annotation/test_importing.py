@@ -14,6 +14,7 @@ from annotation import importing, storing
 from annotation.importers.base import ImportedResponse, ImportedRow, RejectedRow
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.searching import matching
+from annotation.stages.import_ import File
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
@@ -171,6 +172,27 @@ def test_a_non_commercial_format_is_not_for_export_unless_told(tmp_path: Path) -
 def test_a_non_commercial_licence_that_is_declared_counts_too(tmp_path: Path) -> None:
     run_import({**pairs(tmp_path / "a.jsonl", [row("一")]), "licence": "CC BY-NC 4.0"})
     assert not Corpus.objects.get().exportable
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_imports_at_once_under_one_name_join_or_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    file = pairs(tmp_path / "a.jsonl", [row("一")])
+    find, looked = importing._corpus, []
+
+    def made_meanwhile(declared: File, name: str, sha256: str) -> Corpus | None:
+        if not looked:
+            looked.append(find(declared, name, sha256))
+            make_corpus(name, sha256=sha256 if same else "0" * 64)
+            return looked[0]
+        return find(declared, name, sha256)
+
+    monkeypatch.setattr(importing, "_corpus", made_meanwhile)
+    run = run_import(file)
+    assert looked == [None]
+    assert run.error == "" if same else "already a corpus 'a' from another file" in run.error
+    assert Prompt.objects.count() == int(same)
 
 
 @needs_shared
