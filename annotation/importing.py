@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from madsafe_web.core.textio import BadFile, sha256_file
 
 BATCH_ROWS = 5000
 BATCH_CHARACTERS = 8 * 2**20  # of long rows there are fewer in a batch
+# Licences that keep a corpus out of exports until somebody says otherwise: CC BY-NC, Non-Commercial, research only.
+_CLOSED = re.compile(r"(?<![a-z])NC(?![a-z])|non[-_ ]?commercial|research[-_ ]only|research purposes? only", re.I)
 
 
 def parts(run: Run) -> list[str]:
@@ -112,7 +115,7 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, begun: dict
         "role": declared.role or importer.default_role,
         "split": declared.split,
         "licence": licence,
-        "exportable": "NC" not in licence.upper() if declared.exportable is None else declared.exportable,
+        "exportable": not _CLOSED.search(licence) if declared.exportable is None else declared.exportable,
         "file_name": path.name,
         "sha256": begun["sha256"],
         "mapping": declared.mapping,

@@ -174,6 +174,25 @@ def test_a_non_commercial_licence_that_is_declared_counts_too(tmp_path: Path) ->
     assert not Corpus.objects.get().exportable
 
 
+@pytest.mark.parametrize(
+    ("licence", "exportable"),
+    [
+        ("MIT Licence", True),
+        ("Apache-2.0", True),
+        ("", True),
+        ("cc-by-nc-4.0", False),
+        ("CC_BY_NC", False),
+        ("Non-Commercial use only", False),
+        ("noncommercial", False),
+        ("Research only", False),
+        ("For research purposes only", False),
+    ],
+)
+def test_a_licence_says_whether_rows_may_be_exported(tmp_path: Path, licence: str, exportable: bool) -> None:
+    run_import({**pairs(tmp_path / "a.jsonl", [row("一")]), "licence": licence})
+    assert Corpus.objects.get().exportable == exportable
+
+
 @pytest.mark.parametrize("same", [True, False])
 def test_two_imports_at_once_under_one_name_join_or_are_told_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
