@@ -6,11 +6,14 @@ A file is read through once before anything is written, so one that breaks off i
 from __future__ import annotations
 
 import gc
+import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db.models import F
@@ -28,6 +31,8 @@ from madsafe_web.core.textio import BadFile, sha256_file
 
 BATCH_ROWS = 5000
 BATCH_CHARACTERS = 8 * 2**20  # of long rows there are fewer in a batch
+# Licences that keep a corpus out of exports until somebody says otherwise: CC BY-NC, Non-Commercial, research only.
+_CLOSED = re.compile(r"(?<![a-z])NC(?![a-z])|non[-_ ]?commercial|research[-_ ]only|research purposes? only", re.I)
 
 
 def parts(run: Run) -> list[str]:
@@ -43,15 +48,24 @@ def import_file(job: Job) -> None:
     options = options_of(declared)
     try:
         sha256 = sha256_file(path)
+        content = content_digest(sha256, options.answers, options.dev)
         with _nothing_collected():
             if not job.cursor:
-                _begin(job, path, sha256, importer, declared, sum(1 for _ in importer.read(path, options)))
+                rows = sum(1 for _ in importer.read(path, options))
+                _begin(job, path, importer, declared, {"sha256": sha256, "content": content, "rows": rows})
             corpus = Corpus.objects.get(pk=job.cursor["corpus"])
-            if job.cursor.get("sha256", corpus.sha256) != sha256:
-                raise StageError(f"{path.name} changed since its import began. Restore it, or import it as a new run.")
+            if job.cursor.get("content", content) != content:
+                what = f"{path.name}, or a file that goes with it," if options.answers or options.dev else path.name
+                raise StageError(f"{what} changed since its import began. Restore it, or import it as a new run.")
             _store(job, corpus, importer.read(path, options))
     except BadFile as error:
         raise StageError(f"{str(error).rstrip('.')}. Nothing of this file was imported.") from error
+
+
+def content_digest(sha256: str, *others: Path | None) -> str:
+    """One hash for a file of this hash and those that go with it, so that none of them changes between two parts."""
+    hashes = [sha256, *(sha256_file(path) if path else "" for path in others)]
+    return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
 
 @contextmanager
@@ -90,25 +104,30 @@ def _existing(name: str) -> Path:
     return path
 
 
-def _begin(job: Job, path: Path, sha256: str, importer: Importer, declared: File, rows: int) -> None:
-    """Make the corpus and note the number of rows; a corpus of the same file is imported into again."""
+def _begin(job: Job, path: Path, importer: Importer, declared: File, begun: dict[str, Any]) -> None:
+    """Make the corpus and note the number of rows; a corpus of the same file is imported into again.
+
+    `begun` holds the hash of the file, that of all files (`content_digest`) and the number of rows.
+    """
     licence = declared.licence or importer.licence_of(path)
     values = {
         "format": importer.name,
         "role": declared.role or importer.default_role,
         "split": declared.split,
         "licence": licence,
-        "exportable": "NC" not in licence.upper() if declared.exportable is None else declared.exportable,
+        "exportable": not _CLOSED.search(licence) if declared.exportable is None else declared.exportable,
         "file_name": path.name,
-        "sha256": sha256,
+        "sha256": begun["sha256"],
         "mapping": declared.mapping,
     }
     name = declared.name or path.name
-    corpus = _corpus(declared, name, sha256)
     with job.commit() as progress:
-        corpus = corpus or Corpus.objects.create(name=name, **values)
-        Run.objects.filter(pk=job.run.pk).update(total=Coalesce(F("total"), 0) + rows)
-        progress.cursor = {"corpus": corpus.pk, "sha256": sha256, "rows": rows, "done": 0}
+        corpus = _corpus(declared, name, begun["sha256"])
+        if not corpus:
+            corpus, _ = Corpus.objects.get_or_create(name=name, defaults=values)
+            _corpus(declared, name, begun["sha256"])  # raises where it was made of another file meanwhile
+        Run.objects.filter(pk=job.run.pk).update(total=Coalesce(F("total"), 0) + begun["rows"])
+        progress.cursor = {"corpus": corpus.pk, **begun, "done": 0}
 
 
 def _corpus(declared: File, name: str, sha256: str) -> Corpus | None:

@@ -15,6 +15,7 @@ from annotation.detecting import GENERIC, detect, why_not
 from annotation.importers._columns import column_map
 from annotation.importers._guessing import guess
 from annotation.importers.base import Importer, ImportOptions
+from annotation.importing import content_digest
 from annotation.models import RejectedImport
 from annotation.stages.import_ import File
 from madsafe_web.core.models import Run, User
@@ -24,6 +25,7 @@ from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.textio import BadFile, sha256_file
 
 AUTO = "auto"
+PATHS = ("path", "answers", "dev")
 MOST_REASONS = 100  # in a summary; the corpus keeps every row with its reason
 _LARGEST_MAPPING = 1024 * 1024  # bytes
 
@@ -106,10 +108,12 @@ def import_run(*, declared: dict[str, Any], user: User | None) -> Run:
 
 
 def _goes_on(run: Run, declared: dict[str, Any]) -> bool:
-    """Whether the file is still the one that the run began to import."""
-    begun = _cursor(run).get("sha256")
-    path = Path(settings.BASE_DIR, declared["path"])
-    return begun is None or not path.is_file() or begun == sha256_file(path)
+    """Whether the file, and those that go with it, are still what the run began to import."""
+    begun = _cursor(run).get("content")
+    path, *others = (Path(settings.BASE_DIR, name) if name else None for name in map(declared.get, PATHS))
+    if begun is None or path is None or not all(one.is_file() for one in (path, *others) if one):
+        return True
+    return bool(begun == content_digest(sha256_file(path), *others))
 
 
 def _cursor(run: Run) -> dict[str, Any]:

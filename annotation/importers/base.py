@@ -25,6 +25,7 @@ from madsafe_web.core.textio import (
     data_members,
     kept_raw,
 )
+from madsafe_web.core.textio.records import text_defect, value_defect
 
 Role = Literal["alignment", "benchmark", "general"]
 
@@ -187,7 +188,7 @@ def rows(
     convert: Callable[[Record], ImportedRow | RejectedRow],
     split: str = "",
 ) -> Rows:
-    """Convert records one by one; a bad record becomes a rejected row.
+    """Convert records one by one; a bad record becomes a rejected row, and so does one that no database stores.
 
     Raises WrongFormat when none of the first 20 records fits; `expected` completes "expected ...".
     """
@@ -197,12 +198,33 @@ def rows(
         if isinstance(record, BadRecord):
             yield record.number, RejectedRow(record.number, record.field, record.reason, raw=record.raw)
             continue
-        row = convert(record)
+        row = _storable(record.number, convert(record))
         if isinstance(row, RejectedRow):
             row = replace(row, raw=_raw(record.value))
         elif split:
             row = replace(row, payload={**row.payload, "split": split})
         yield record.number, row
+
+
+def _storable(number: int, row: ImportedRow | RejectedRow) -> ImportedRow | RejectedRow:
+    """The row, or why it cannot be stored: readers see neither what is opened out of a text nor the size of numbers."""
+    if isinstance(row, RejectedRow):
+        return row
+    texts = (row.text, row.source_id, row.scenario, row.attack_type, *[one.text for one in row.responses])
+    if reason := text_defect("".join(texts)):
+        return RejectedRow(number, "", reason)
+    field, reason = _payload_defect(row.payload) if row.payload else ("", "")
+    return RejectedRow(number, field, reason) if reason else row
+
+
+def _payload_defect(payload: Mapping[str, Any]) -> tuple[str, str]:
+    """As `value_defect`. Looks into the values only where writing them as JSON, which is quick, hints at something."""
+    try:
+        written = orjson.dumps(payload)
+    except orjson.JSONEncodeError:  # a lone surrogate, an integer over 64 bits, or deep nesting
+        written = b"null"
+    # A number that is not finite is written as null.
+    return value_defect(payload) if b"null" in written or b"\\u0000" in written else ("", "")
 
 
 def first_records(records: Iterable[Record | BadRecord]) -> list[Record]:

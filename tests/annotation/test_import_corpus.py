@@ -169,6 +169,19 @@ def test_an_import_that_broke_goes_on_in_the_same_run(
     assert Run.objects.count() == 1
 
 
+def test_an_import_that_broke_begins_anew_with_other_answers(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, answers = file_of(tmp_path, ROWS), tmp_path / "answers.json"
+    answers.write_text("{}")
+    with monkeypatch.context() as broken:
+        broken.setattr(importing, "store", lambda *_: 1 / 0)
+        assert command("alpaca", path, "--answers", answers).code == 1
+    answers.write_text("[]")
+    assert command("alpaca", path, "--answers", answers).code == 0
+    assert Run.objects.count() == 2
+
+
 def test_the_record_names_who_is_meant(command: Command, tmp_path: Path) -> None:
     lead = make_user("lead", "lead")
     assert command("alpaca", file_of(tmp_path, ROWS), "--as", "lead").code == 0

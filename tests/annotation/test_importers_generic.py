@@ -257,3 +257,32 @@ def test_nothing_is_guessed_where_nothing_tells(text: str, tmp_path: Path) -> No
 
 def test_its_name_is_that_of_the_command() -> None:
     assert IMPORTER.name == "generic"
+
+
+@pytest.mark.parametrize(
+    ("values", "mapping", "reason"),
+    [
+        ('[{"q": "a", "n": 1e999}]', {"prompt": "q", "keep": True}, "contains a number that is too large"),
+        ('[{"q": "a", "n": {"m": [-1e999]}}]', {"prompt": "q", "keep": True}, "contains a number that is too large"),
+        (json.dumps([{"q": '{"q": "a\\u0000"}'}]), {"prompt": "q.q"}, "contains a NUL character"),
+        (json.dumps([{"q": "a", "o": "['b\\x00', 'c']"}]), {"prompt": "q", "options": "o"}, "contains a NUL character"),
+        (
+            json.dumps([{"q": "a", "o": "['b\\ud800', 'c']"}]),
+            {"prompt": "q", "options": "o"},
+            "contains bytes that are not text in the encoding of the file",
+        ),
+    ],
+)
+def test_a_value_that_no_database_stores_rejects_its_row_alone(
+    tmp_path: Path, values: str, mapping: dict[str, Any], reason: str
+) -> None:
+    good = {"q": '{"q": "fine"}', "o": "['b', 'c']", "n": None}
+    path = written(tmp_path, f"{values[:-1]}, {json.dumps(good)}]")
+    bad, row = rows_of(path, mapping)
+    assert isinstance(bad, RejectedRow) and (bad.reason, isinstance(row, ImportedRow)) == (reason, True)
+    assert json.loads(bad.raw)
+
+
+def test_large_numbers_and_null_are_stored_as_they_are(tmp_path: Path) -> None:
+    path = written(tmp_path, '[{"q": "a", "n": 123456789012345678901, "m": null}]')
+    assert only(path, {"prompt": "q", "keep": True}).payload["columns"] == {"n": 123456789012345678901, "m": None}

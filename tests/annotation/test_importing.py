@@ -14,6 +14,7 @@ from annotation import importing, storing
 from annotation.importers.base import ImportedResponse, ImportedRow, RejectedRow
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.searching import matching
+from annotation.stages.import_ import File
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
@@ -144,6 +145,21 @@ def test_an_import_stopped_in_the_middle_goes_on_and_counts_the_same(
     assert run.state == Run.State.DONE
 
 
+def test_an_import_does_not_go_on_with_other_answers_than_it_began_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = tmp_path / "answers.json"
+    answers.write_text("{}")
+    file = {**pairs(tmp_path / "a.jsonl", [row("一"), row("二")]), "answers": str(answers)}
+    with monkeypatch.context() as broken:
+        broken.setattr(importing, "store", lambda *_: 1 / 0)
+        run = run_import(file)
+    answers.write_text("[]")
+    assert service.run_start(run)
+    assert "a.jsonl, or a file that goes with it, changed since its import began" in work_on(run.pk).error
+    assert not Prompt.objects.exists()
+
+
 def test_a_non_commercial_format_is_not_for_export_unless_told(tmp_path: Path) -> None:
     path = tmp_path / "s.jsonl"
     ext = json.dumps({"model": "base_risk"})
@@ -156,6 +172,46 @@ def test_a_non_commercial_format_is_not_for_export_unless_told(tmp_path: Path) -
 def test_a_non_commercial_licence_that_is_declared_counts_too(tmp_path: Path) -> None:
     run_import({**pairs(tmp_path / "a.jsonl", [row("一")]), "licence": "CC BY-NC 4.0"})
     assert not Corpus.objects.get().exportable
+
+
+@pytest.mark.parametrize(
+    ("licence", "exportable"),
+    [
+        ("MIT Licence", True),
+        ("Apache-2.0", True),
+        ("", True),
+        ("cc-by-nc-4.0", False),
+        ("CC_BY_NC", False),
+        ("Non-Commercial use only", False),
+        ("noncommercial", False),
+        ("Research only", False),
+        ("For research purposes only", False),
+    ],
+)
+def test_a_licence_says_whether_rows_may_be_exported(tmp_path: Path, licence: str, exportable: bool) -> None:
+    run_import({**pairs(tmp_path / "a.jsonl", [row("一")]), "licence": licence})
+    assert Corpus.objects.get().exportable == exportable
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_two_imports_at_once_under_one_name_join_or_are_told_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: bool
+) -> None:
+    file = pairs(tmp_path / "a.jsonl", [row("一")])
+    find, looked = importing._corpus, []
+
+    def made_meanwhile(declared: File, name: str, sha256: str) -> Corpus | None:
+        if not looked:
+            looked.append(find(declared, name, sha256))
+            make_corpus(name, sha256=sha256 if same else "0" * 64)
+            return looked[0]
+        return find(declared, name, sha256)
+
+    monkeypatch.setattr(importing, "_corpus", made_meanwhile)
+    run = run_import(file)
+    assert looked == [None]
+    assert run.error == "" if same else "already a corpus 'a' from another file" in run.error
+    assert Prompt.objects.count() == int(same)
 
 
 @needs_shared

@@ -74,6 +74,24 @@ def test_an_escaped_backslash_before_u0000_is_no_nul(tmp_path: Path) -> None:
     assert values(read_jsonl(file(tmp_path, '{"a": "\\\\u0000"}'))) == [{"a": "\\u0000"}]
 
 
+def test_large_integers_are_read_exactly_in_jsonl(tmp_path: Path) -> None:
+    rows = [{"id": 123456789012345678901}, {"id": [-9223372036854775809]}, {"id": 18446744073709551615}, {"id": 1e30}]
+    assert values(read_jsonl(file(tmp_path, "\n".join(map(json.dumps, rows))))) == rows
+
+
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_an_integer_of_too_many_digits_rejects_its_line_alone(tmp_path: Path, digits: int) -> None:
+    first, bad, last = read_jsonl(file(tmp_path, f'{{"id": 1}}\n{{"id": {"1" * digits}}}\n{{"id": 3}}\n'))
+    assert isinstance(bad, BadRecord) and bad.number == 2
+    assert values(iter([first, last])) == [{"id": 1}, {"id": 3}]
+
+
+def test_a_large_integer_in_deep_nesting_never_ends_the_reading(tmp_path: Path) -> None:
+    deep = "[" * 1010 + "1" * 20 + "]" * 1010
+    first, _, last = read_jsonl(file(tmp_path, f'{{"id": 1}}\n{deep}\n{{"id": 3}}\n'))
+    assert values(iter([first, last])) == [{"id": 1}, {"id": 3}]
+
+
 def test_a_line_separator_inside_a_text_does_not_split_the_row(tmp_path: Path) -> None:
     assert values(read_jsonl(file(tmp_path, '{"a": "x\u2028y"}\n'))) == [{"a": "x\u2028y"}]
 
@@ -177,6 +195,16 @@ def test_a_skipped_item_ends_where_it_ends_at_any_chunk_border(
     path = file(tmp_path, "[1," + "[" * 5000 + '"]\\\\\\"]"' + "]" * 5000 + ", 3]")
     monkeypatch.setattr(sources, "CHUNK", size)
     assert values(read_json_items(path)) == [1, "is nested too deeply", 3]
+
+
+@pytest.mark.parametrize("item", [f"-{'1' * 5000}", f'{{"n": [{"1" * 5000}]}}'])
+def test_a_number_of_too_many_digits_rejects_its_item_alone_at_any_chunk_border(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, item: str
+) -> None:
+    path = file(tmp_path, f"[1, {item}, 3]")
+    for size in (7, 4999, 1 << 20):
+        monkeypatch.setattr(sources, "CHUNK", size)
+        assert values(read_json_items(path)) == [1, "contains a number with too many digits", 3]
 
 
 def test_an_item_over_the_cap_is_skipped(tmp_path: Path) -> None:

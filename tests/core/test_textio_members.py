@@ -191,3 +191,20 @@ def test_a_file_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
     members, refused = data_members(root)
     assert [one.name for one in members] == ["a.csv"]
     assert refused == [Refused("\ufffd.csv", "its name is no text")]
+
+
+def test_plain_text_is_data_where_nothing_else_is(tmp_path: Path) -> None:
+    texts = {"b.txt": b"second", "a.txt": b"first", "README.md": b"words", "LICENSE.txt": b"words"}
+    members, refused = data_members(zipped(tmp_path / "rows.zip", texts))
+    assert ([one.name for one in members], refused) == (["b.txt", "a.txt"], [])
+    members, _ = data_members(zipped(tmp_path / "more.zip", {**texts, "c.jsonl": b"{}", "d.jsonl": b"{}"}))
+    assert [one.name for one in members] == ["c.jsonl", "d.jsonl"]
+
+
+def test_an_archive_with_one_name_twice_is_refused_by_that_name(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "rows.zip", {"a.jsonl": b'{"x": 1}'})
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("a.jsonl", b'{"x": 2}')
+    for read in (data_members, lambda source: list(open_bytes(source))):
+        with pytest.raises(BadFile, match=r"holds 2 files of the one name 'a\.jsonl'"):
+            read(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -160,3 +161,27 @@ def test_a_zip_cut_short_says_so(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
     with pytest.raises(BadFile, match="fetch it again"):
         list(open_bytes(path))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_damaged_data_in_a_zip_says_so_whatever_packed_it(tmp_path: Path, method: int) -> None:
+    body = b"".join(hashlib.sha256(bytes([n])).hexdigest().encode() for n in range(200))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        archive.writestr("a.jsonl", body)
+    path = file(tmp_path, buffer.getvalue())
+    for at in range(40, 140, 4):
+        content = bytearray(buffer.getvalue())
+        content[at : at + 20] = bytes(20)
+        path.write_bytes(content)
+        with pytest.raises(BadFile, match="fetch it again"):
+            list(open_bytes(path))
+
+
+def test_an_error_of_the_disk_is_not_taken_for_damaged_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(gzip.GzipFile, "read", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        list(open_bytes(file(tmp_path, gzip.compress(b"{}"))))

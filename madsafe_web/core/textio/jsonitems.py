@@ -11,6 +11,7 @@ from madsafe_web.core.textio.decoding import open_text
 from madsafe_web.core.textio.records import (
     MAX_ITEM,
     TOO_LARGE,
+    TOO_LONG,
     BadFile,
     BadRecord,
     OtherShape,
@@ -22,6 +23,7 @@ from madsafe_web.core.textio.records import (
 from madsafe_web.core.textio.sources import Source
 
 _SPACE = re.compile(r"[ \t\r\n]*")
+_NUMBER = re.compile(r"[-+.0-9eE]*")
 _STRUCTURE = re.compile(r'["\\\[\]{}]')
 _NEAR_END = 16  # characters: a token cut at the end of the window (`tru`, `-`, `\u12`) fails this close to it
 _ADVICE_CUT = "It was probably cut off while being copied: fetch it again"
@@ -160,6 +162,9 @@ class _Window:
             except RecursionError:
                 self._skip()
                 raise _Unusable("is nested too deeply") from None
+            except ValueError:  # Python's limit for integers, 4,300 digits
+                self._skip()
+                raise _Unusable(TOO_LONG) from None
             else:
                 if end < len(self.text) or self.ended:  # a number may go on in the next chunk
                     return value, self._taken(end)
@@ -191,7 +196,10 @@ class _Window:
         return not self.ended
 
     def _skip(self) -> None:
-        """Pass over one array, object or string, holding one chunk at a time."""
+        """Pass over one array, object, string or number, holding one chunk at a time."""
+        if self.text[self.at] in "-0123456789":
+            self._skip_number()
+            return
         if self.text[self.at] not in '"[{':
             self.fail("not valid JSON", _ADVICE_JSON)
         nesting = _Nesting()
@@ -205,6 +213,12 @@ class _Window:
             if not self._more():
                 self.fail("the file ends in the middle of a row", _ADVICE_CUT)
             self.at = spill
+
+    def _skip_number(self) -> None:
+        while True:
+            self.at = _NUMBER.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches "" at least
+            if self.at < len(self.text) or not self._more():
+                return
 
 
 class _Nesting:

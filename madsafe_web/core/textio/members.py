@@ -38,7 +38,7 @@ def data_members(path: Path) -> tuple[list[Source], list[Refused]]:
         return [path], []
     if members:
         return list(members), refused
-    problem = refused[0].reason if refused else "there is no data file (JSONL, JSON, CSV or Parquet) in it"
+    problem = refused[0].reason if refused else "there is no data file (JSONL, JSON, CSV, Parquet or text) in it"
     raise BadFile(path, problem, "Unpack it and import each data file by itself")
 
 

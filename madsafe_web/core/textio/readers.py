@@ -32,6 +32,7 @@ from madsafe_web.core.textio.sources import Source
 Shape = Literal["json", "jsonl"]
 Layout = Literal["json", "jsonl", "csv", "parquet"]
 
+_INT64 = 2**63
 _JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[\]{"])')
 
 
@@ -133,11 +134,30 @@ def _json_line(number: int, line: str) -> Record | BadRecord:
     except orjson.JSONDecodeError as error:
         reason = f"is not valid JSON: {error.msg} at character {error.colno}"
         return BadRecord(number, "", reason, kept_raw(line))
+    if _has_large_number(value):
+        try:
+            value = json.loads(line)
+        except RecursionError:
+            return BadRecord(number, "", "is nested too deeply", kept_raw(line))
     if "\\u0000" in line:
         field, reason = value_defect(value)
         if reason:
             return BadRecord(number, field, reason, kept_raw(line))
     return Record(number, value)
+
+
+def _has_large_number(value: object) -> bool:
+    """Whether there may be an integer over 64 bits, of which orjson makes a float that is not quite the same."""
+    stack = [value]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, dict):
+            stack.extend(part.values())
+        elif isinstance(part, list):
+            stack.extend(part)
+        elif isinstance(part, float) and abs(part) >= _INT64:
+            return True
+    return False
 
 
 def _header(path: Named, reader: Iterator[list[str]]) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 MAX_ITEM = 16 * 1024 * 1024  # characters of one row
 TOO_LARGE = f"is larger than {MAX_ITEM // 1024 // 1024} MB"
+TOO_LONG = "contains a number with too many digits"
 MAX_RAW = 64 * 1024  # bytes of a bad row that are kept for people to correct
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
@@ -86,12 +88,12 @@ def text_defect(text: str) -> str:
 
 
 def value_defect(value: object) -> tuple[str, str]:
-    """(top-level field, reason) of the first text in a JSON value that cannot be stored, else ("", "")."""
+    """(top-level field, reason) of the first text or number in a JSON value that cannot be stored, else ("", "")."""
     stack: list[tuple[str, object]] = [("", value)]
     while stack:
         field, part = stack.pop()
-        if isinstance(part, str):
-            if reason := text_defect(part):
+        if isinstance(part, str | float):
+            if reason := text_defect(part) if isinstance(part, str) else _number_defect(part):
                 return field, reason
         elif isinstance(part, list):
             stack.extend((field, item) for item in part)
@@ -101,3 +103,7 @@ def value_defect(value: object) -> tuple[str, str]:
                     return field, reason
                 stack.append((field or key, item))
     return "", ""
+
+
+def _number_defect(number: float) -> str:
+    return "" if math.isfinite(number) else "contains a number that is too large"

@@ -6,11 +6,13 @@ Nothing is ever extracted under a name from an archive, and sizes are counted on
 from __future__ import annotations
 
 import gzip
+import lzma
 import re
 import stat
 import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +27,7 @@ RATIO_FROM = 1024 * 1024  # unpacked bytes below which the ratio says nothing ab
 MAX_ENTRIES = 1000
 MAX_DIRECTORY = 16 * 1024 * 1024  # bytes of a zip's central directory, which zipfile reads at once
 DATA_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"})
+_ABOUT = frozenset({"readme", "license", "licence", "notice", "copying", "changelog", "authors", "requirements"})
 
 _GZIP, _ZIP, _ZIP_EMPTY = b"\x1f\x8b", b"PK\x03\x04", b"PK\x05\x06"
 _ADVICE_BOMB = "Unpack it yourself and import the data file"
@@ -97,10 +100,15 @@ def refuse_entry(path: Named, entry: zipfile.ZipInfo) -> None:
 
 
 def data_names(names: list[str]) -> list[str]:
-    """Those of several files that look like data by their endings; a single file is data whatever it is called."""
+    """Those of several files that look like data by their endings; a single file is data whatever it is called.
+
+    Plain text is data where nothing else is, but for what goes by the name of a licence or the like.
+    """
     if len(names) < 2:
         return names
-    return [name for name in names if PurePosixPath(name).suffix.lower() in DATA_SUFFIXES]
+    paths = {name: PurePosixPath(name.lower()) for name in names}
+    data = [name for name, path in paths.items() if path.suffix in DATA_SUFFIXES]
+    return data or [name for name, path in paths.items() if path.suffix == ".txt" and path.stem not in _ABOUT]
 
 
 def is_junk(name: str) -> bool:
@@ -121,7 +129,11 @@ def _files(path: Named, archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     entries = archive.infolist()
     if len(entries) > MAX_ENTRIES:
         raise BadFile(path, f"the zip archive has more than {MAX_ENTRIES:,} entries", _ADVICE_BOMB)
-    return [entry for entry in entries if not entry.is_dir() and not is_junk(entry.filename)]
+    files = [entry for entry in entries if not entry.is_dir() and not is_junk(entry.filename)]
+    name, count = next(iter(Counter(entry.filename for entry in files).most_common(1)), ("", 0))
+    if count > 1:
+        raise BadFile(path, f"the zip archive holds {count} files of the one name {name[:80]!r}", _ADVICE_BOMB)
+    return files
 
 
 def _from_zip(source: Source, raw: IO[bytes], entry: str) -> Iterator[bytes]:
@@ -146,7 +158,7 @@ def _only_member(source: Named, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         refuse_entry(source, entry)
     names = data_names(list(files))
     if len(names) != 1:
-        problem = f"the zip archive holds {len(names)} data files (JSONL, JSON, CSV or Parquet), expected one"
+        problem = f"the zip archive holds {len(names)} data files (JSONL, JSON, CSV, Parquet or text), expected one"
         raise BadFile(source, problem, "Unpack it and import each data file by itself")
     return files[names[0]]
 
@@ -156,7 +168,9 @@ def _unpacked(source: Named, stream: _Readable, packed_size: int) -> Iterator[by
     while True:
         try:
             chunk = stream.read(CHUNK)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the disk's word, not that of a decompressor
             where = f"after {total:,} unpacked bytes"
             raise BadFile(source, "the compressed data is damaged or ends too early", _ADVICE_CUT, where) from error
         if not chunk:
