@@ -25,7 +25,6 @@ from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.tasks import enqueue
 from madsafe_web.core.textio import sha256_file
 
-LARGEST_MIB = 2048
 PART = "upload"  # how the name of an unfinished file ends
 
 
@@ -85,9 +84,10 @@ class UploadForm(forms.Form):
 
 
 def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
-    if (file.size or 0) > LARGEST_MIB * 2**20:
+    most = settings.UPLOAD_MAX_BYTES
+    if (file.size or 0) > most:
         text = _("The file is larger than %(most)s MiB. Put it on the server and import it with import_corpus.")
-        raise ValidationError(text % {"most": LARGEST_MIB})
+        raise ValidationError(text % {"most": most // 2**20})
     return file
 
 
