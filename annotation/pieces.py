@@ -56,6 +56,7 @@ def upload_begin(*, user: User, name: str, size: int) -> Upload:
     name = "".join(filter(str.isprintable, name))[:120] or "file"
     found = Upload.objects.filter(user=user, name=name, size=size, path="").order_by("pk").first()
     if found:
+        upload_settle(upload=found)
         return found
     _refuse_size(size)
     if Upload.objects.filter(user=user).count() >= MOST_OPEN:
@@ -69,17 +70,26 @@ def piece_add(*, upload: Upload, offset: int, piece: UploadedFile[bytes]) -> int
     Raises OtherOffset for one that begins elsewhere, UploadError when it is too much or the disk is full.
     """
     with _locked(_part(upload)) as file:
-        held = file.seek(0, os.SEEK_END)
-        if offset != held:
-            raise OtherOffset(held)
-        if held + (piece.size or 0) > upload.size:
+        end = file.seek(0, os.SEEK_END)
+        if offset != end:
+            raise OtherOffset(end)
+        if end + (piece.size or 0) > upload.size:
             raise UploadError(_("More bytes came than the file has. Choose it again."))
         if piece.size:
-            _append(file, held, piece)
-        held += piece.size or 0
-    if held == upload.size:
-        Upload.objects.filter(pk=upload.pk).update(path=portable(_part(upload)))
-    return held
+            _append(file, end, piece)
+    upload_settle(upload=upload)
+    return end + (piece.size or 0)
+
+
+def upload_settle(*, upload: Upload) -> None:
+    """Make an upload whole whose bytes are all there, also where a worker was killed between the two."""
+    if not upload.path and held(upload) == upload.size:
+        _whole(upload)
+
+
+def _whole(upload: Upload) -> None:
+    upload.path = portable(_part(upload))
+    Upload.objects.filter(pk=upload.pk).update(path=upload.path)
 
 
 def upload_whole(*, user: User, file: UploadedFile[bytes]) -> Upload:
@@ -89,9 +99,7 @@ def upload_whole(*, user: User, file: UploadedFile[bytes]) -> Upload:
     with _locked(_part(upload)) as part:
         part.truncate(0)
         _append(part, 0, file)
-    path = portable(_part(upload))
-    Upload.objects.filter(pk=upload.pk).update(path=path)
-    upload.path = path
+    _whole(upload)
     return upload
 
 

@@ -22,6 +22,7 @@ from annotation.pieces import (
     piece_add,
     upload_begin,
     upload_cancel,
+    upload_settle,
     upload_whole,
 )
 from annotation.previewing import (
@@ -118,6 +119,7 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
     if request.POST.get("do") == "remove":
         upload_cancel(upload=row)
         return redirect("annotation:upload")
+    upload_settle(upload=row)
     if not row.path or not path_of(row).is_file():
         return redirect("annotation:upload")
     if request.method == "POST":
