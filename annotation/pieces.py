@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import FileIO
@@ -19,11 +19,13 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.loading import portable
 from annotation.models import Upload
+from annotation.uploading import PART
 from madsafe_web.core.models import User
 from madsafe_web.core.textio import sha256_file
 
@@ -115,14 +117,53 @@ def upload_cancel(*, upload: Upload) -> None:
     shutil.rmtree(_folder(upload), ignore_errors=True)
 
 
-def upload_kept(*, upload: Upload) -> str:
-    """Keep a whole file for an import, under its hash; gives its path as the stage `import` takes it."""
-    part = path_of(upload)
+@contextmanager
+def uploads_kept(uploads: Collection[Upload]) -> Iterator[list[str]]:
+    """Keep whole files under their hashes; while entered, a transaction in which their import is written down.
+
+    Gives their paths as the stage `import` takes them. The uploads end with it; on an error they are as they were.
+    Raises FileNotFoundError where another request imported or removed one, OSError where one cannot be kept.
+    """
+    new: list[Path] = []
+    try:
+        paths = [portable(_kept(path_of(upload), new)) for upload in uploads]  # takes long: before the transaction
+        with transaction.atomic():
+            _end(uploads)
+            yield paths
+    except BaseException:
+        for kept in new:
+            kept.unlink(missing_ok=True)
+        raise
+    for upload in uploads:
+        shutil.rmtree(_folder(upload), ignore_errors=True)
+
+
+def _end(uploads: Collection[Upload]) -> None:
+    found = {upload.pk for upload in uploads}
+    if Upload.objects.filter(pk__in=found).delete()[0] != len(found):
+        raise FileNotFoundError("The file was imported or removed meanwhile.")
+
+
+def _kept(part: Path, new: list[Path]) -> Path:
     kept = Path(settings.VAR_DIR) / "uploads" / sha256_file(part)[:16] / part.name
     kept.parent.mkdir(parents=True, exist_ok=True)
-    part.replace(kept)
-    upload_cancel(upload=upload)
-    return portable(kept)
+    if not kept.exists():
+        _second_name(part, kept)
+        new.append(kept)
+    return kept
+
+
+def _second_name(part: Path, kept: Path) -> None:
+    """Name the file anew beside its old name: the upload stays whole until its import is written down."""
+    other = kept.with_name(f"{secrets.token_hex(8)}.{PART}")
+    try:
+        try:
+            os.link(part, other)
+        except OSError:
+            shutil.copyfile(part, other)  # on a disk that knows no second names
+        other.replace(kept)
+    finally:
+        other.unlink(missing_ok=True)
 
 
 def path_of(upload: Upload) -> Path:

@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -20,7 +19,7 @@ from annotation.importers.base import ImportOptions
 from annotation.loading import importers
 from annotation.mappings import mapping_save, mapping_saved
 from annotation.models import Corpus, Upload
-from annotation.pieces import path_of, upload_kept
+from annotation.pieces import path_of, uploads_kept
 from annotation.uploading import import_start
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs.errors import ConfigError
@@ -185,18 +184,19 @@ def columns_of_file(upload: Upload, mapping: Mapping[str, Any]) -> list[tuple[Co
         return []
 
 
-@transaction.atomic
 def preview_import(
     *, user: User, upload: Upload, values: Mapping[str, Any], mapping: dict[str, Any], extra: Mapping[str, Upload]
 ) -> Run:
     """Keep the file and start its import; `extra` are the answers and the examples. Raises OSError, ConfigError."""
-    if mapping:
-        mapping_save(columns=_names(upload), mapping=mapping, user=user)
+    columns = _names(upload) if mapping else []
     declared: dict[str, Any] = {name: values[name] for name in ("format", "name", "role", "licence", "split")}
-    files = {name: upload_kept(upload=one) for name, one in extra.items()}
-    return import_start(
-        user=user, declared={**declared, **files, "path": upload_kept(upload=upload), "mapping": mapping}
-    )
+    files = {"path": upload, **extra}
+    with uploads_kept(files.values()) as paths:
+        if mapping:
+            mapping_save(columns=columns, mapping=mapping, user=user)
+        return import_start(
+            user=user, declared={**declared, **dict(zip(files, paths, strict=True)), "mapping": mapping}
+        )
 
 
 def own(rows: QuerySet[Upload], token: str) -> Upload | None:

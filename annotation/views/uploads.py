@@ -35,6 +35,7 @@ from annotation.previewing import (
 )
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
+from madsafe_web.core.runs.errors import ConfigError
 
 LARGEST = 2**62  # bytes, of what a form may say
 
@@ -122,8 +123,13 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
     upload_settle(upload=row)
     if not row.path or not path_of(row).is_file():
         return redirect("annotation:upload")
-    if request.method == "POST":
-        return _preview_post(request, row)
+    try:
+        return _preview_post(request, row) if request.method == "POST" else _preview_first(request, row)
+    except FileNotFoundError:
+        return redirect("annotation:upload")  # imported or removed by another request meanwhile
+
+
+def _preview_first(request: HttpRequest, row: Upload) -> HttpResponse:
     proposal, initial = proposal_first(row)
     context = preview_context(row, PreviewForm(initial=initial), proposal, {})
     return render(request, "annotation/upload_preview.html", context)
@@ -155,9 +161,14 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
     if not valid or proposal.problem or not proposal.good:
         context = preview_context(row, form, proposal, extra)
         return render(request, "annotation/upload_preview.html", context, status=422)
-    run = preview_import(
-        user=person(request), upload=row, values=form.cleaned_data, mapping=proposal.mapping, extra=extra
-    )
+    try:
+        run = preview_import(
+            user=person(request), upload=row, values=form.cleaned_data, mapping=proposal.mapping, extra=extra
+        )
+    except ConfigError as error:
+        form.add_error(None, str(error))
+        context = preview_context(row, form, proposal, extra)
+        return render(request, "annotation/upload_preview.html", context, status=422)
     return redirect("runs:detail", run.pk)
 
 

@@ -238,17 +238,6 @@ def test_a_file_that_is_not_whole_has_no_preview(lead: Person) -> None:
     assert lead.get(preview_url(Upload.objects.get())).status_code == 302
 
 
-@pytest.mark.parametrize("again", [True, False])
-def test_a_file_whose_last_piece_came_just_before_a_kill_is_whole(again: bool, lead: Person) -> None:
-    begun = begin(lead, size=len(as_bytes()))
-    send(lead, begun, 0, as_bytes())
-    Upload.objects.update(path="")  # as if killed before that was written down
-    if again:
-        assert begin(lead, size=len(as_bytes())).json()["offset"] == len(as_bytes())
-        assert Upload.objects.get().path
-    assert lead.get(begun.json()["next_url"]).context["good"] == 3
-
-
 def test_a_removed_file_leaves_nothing(lead: Person, var: Path) -> None:
     upload = make_upload(lead.user)
     lead.post(preview_url(upload), {"do": "remove"})
