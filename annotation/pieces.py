@@ -7,6 +7,7 @@ ends, under a lock of the file: what was sent twice or out of order changes noth
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import secrets
@@ -30,6 +31,7 @@ from madsafe_web.core.models import User
 from madsafe_web.core.textio import sha256_file
 
 PIECE_BYTES = 4 * 2**20
+HEAD_BYTES = 64 * 2**10  # static/js/upload.js sends as many, to tell a file from another of its name and size
 KEPT = timedelta(days=7)  # how long an unfinished upload stays
 MOST_OPEN = 20  # uploads of one person
 _SPARE_BYTES = 64 * 2**20  # of the disk, left for the database
@@ -52,18 +54,28 @@ class OtherOffset(Exception):
         self.offset = offset
 
 
-def upload_begin(*, user: User, name: str, size: int) -> Upload:
-    """The person's unfinished upload of a file of this name and size, or a new one. Raises UploadError."""
+def upload_begin(
+    *, user: User, name: str, size: int, modified: int = 0, head: UploadedFile[bytes] | None = None
+) -> Upload:
+    """The person's unfinished upload of the same file, or a new one. Raises UploadError.
+
+    It is the same by its name, its size, when it was last modified (milliseconds since 1970) and its first bytes.
+    """
     uploads_tidy()
     name = "".join(filter(str.isprintable, name))[:120] or "file"
-    found = Upload.objects.filter(user=user, name=name, size=size, path="").order_by("pk").first()
+    known = {"user": user, "name": name, "size": size, "modified": modified, "head_sha256": _digest(head)}
+    found = Upload.objects.filter(**known, path="").order_by("pk").first()
     if found:
         upload_settle(upload=found)
         return found
     _refuse_size(size)
     if Upload.objects.filter(user=user).count() >= MOST_OPEN:
         raise UploadError(_("There are too many files of yours that were not imported. Import or remove some first."))
-    return Upload.objects.create(token=secrets.token_hex(_TOKEN_BYTES), user=user, name=name, size=size)
+    return Upload.objects.create(token=secrets.token_hex(_TOKEN_BYTES), **known)
+
+
+def _digest(head: UploadedFile[bytes] | None) -> str:
+    return hashlib.sha256(head.read(HEAD_BYTES)).hexdigest() if head else ""
 
 
 def piece_add(*, upload: Upload, offset: int, piece: UploadedFile[bytes]) -> int:

@@ -43,6 +43,11 @@ LARGEST = 2**62  # bytes, of what a form may say
 class BeginForm(forms.Form):
     name = forms.CharField(max_length=200)
     size = forms.IntegerField(min_value=1, max_value=LARGEST)
+    modified = forms.IntegerField(min_value=-LARGEST, max_value=LARGEST, required=False)
+    head = forms.FileField(required=False)
+
+    def clean_modified(self) -> int:
+        return self.cleaned_data["modified"] or 0
 
 
 class PieceForm(forms.Form):
@@ -75,7 +80,7 @@ def _upload_page(request: HttpRequest, problem: str = "", status: int = 200) -> 
 @needs("run")
 def begin(request: HttpRequest) -> JsonResponse:
     """Begin to send a file, or go on with it: says where its pieces go and how many bytes are there."""
-    form = BeginForm(request.POST)
+    form = BeginForm(request.POST, request.FILES)
     if not form.is_valid():
         return _problem(_("The file is empty, or its name or size could not be read."), 422)
     try:

@@ -51,6 +51,17 @@ def kept(var: Path) -> list[Path]:
     return [path for path in (var / "uploads").rglob("*") if path.is_file()]
 
 
+def head(content: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile("blob", content)
+
+
+@pytest.mark.parametrize(("modified", "first"), [(2, b"[1"), (1, b"[2")])
+def test_another_file_of_the_same_name_and_size_begins_anew(modified: int, first: bytes, lead: Person) -> None:
+    send(lead, begin(lead, modified=1, head=head(b"[1")), b"[1")
+    assert begin(lead, modified=modified, head=head(first))["offset"] == 0
+    assert begin(lead, modified=1, head=head(b"[1"))["offset"] == 2
+
+
 @pytest.mark.parametrize("again", [True, False])
 def test_a_file_whose_last_piece_came_just_before_a_kill_is_whole(again: bool, lead: Person) -> None:
     begun = begin(lead)
