@@ -13,11 +13,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotation.detecting import GENERIC, Proposal, detect, shown
-from annotation.importers._columns import GROUP, KINDS, column_map
+from annotation.importers._columns import KINDS, column_map
 from annotation.importers._guessing import Column, columns_in, guess, layout_of
 from annotation.importers.base import ImportOptions
 from annotation.loading import importers
-from annotation.mappings import mapping_save, mapping_saved
+from annotation.mappings import columns_named, mapping_of_file, mapping_save
 from annotation.models import Corpus, Upload
 from annotation.pieces import path_of, uploads_kept
 from annotation.uploading import import_start
@@ -103,7 +103,7 @@ def proposal_first(upload: Upload) -> tuple[Proposal, dict[str, Any]]:
     path = path_of(upload)
     found = detect(path)
     proposal = found[0] if found else _asking(path)
-    if proposal.name == GENERIC and (saved := mapping_saved(_names(upload))):
+    if proposal.name == GENERIC and (saved := mapping_of_file(path)):
         proposal = shown(proposal.importer, path, ImportOptions(mapping=saved))
     initial = {"format": proposal.name, "name": _name(upload), "licence": proposal.importer.licence}
     return proposal, {**initial, **layout_values(proposal.mapping)}
@@ -150,7 +150,7 @@ def mapping_of(upload: Upload, form: PreviewForm) -> dict[str, Any]:
     """The mapping that the form says; the one last used or a guess where it was not asked yet. Raises BadFile."""
     uses, layout = form.uses(), form.layout()
     if not uses:
-        return mapping_saved(_names(upload)) or guess(path_of(upload))
+        return mapping_of_file(path_of(upload)) or guess(path_of(upload))
     if layout.get("lines"):
         return {**layout, "prompt": "1"}
     names = {column.path for column in columns_in(path_of(upload), layout)}
@@ -188,11 +188,11 @@ def preview_import(
     *, user: User, upload: Upload, values: Mapping[str, Any], mapping: dict[str, Any], extra: Mapping[str, Upload]
 ) -> Run:
     """Keep the file and start its import; `extra` are the answers and the examples. Raises OSError, ConfigError."""
-    columns = _names(upload) if mapping else []
+    columns = columns_named(path_of(upload))
     declared: dict[str, Any] = {name: values[name] for name in ("format", "name", "role", "licence", "split")}
     files = {"path": upload, **extra}
     with uploads_kept(files.values()) as paths:
-        if mapping:
+        if mapping and columns:
             mapping_save(columns=columns, mapping=mapping, user=user)
         return import_start(
             user=user, declared={**declared, **dict(zip(files, paths, strict=True)), "mapping": mapping}
@@ -209,11 +209,3 @@ def _name(upload: Upload) -> str:
     for ending in (".gz", ".zip", ".jsonl", ".json", ".csv", ".tsv", ".txt", ".parquet"):
         name = name.removesuffix(ending)
     return (name or upload.name)[:120]
-
-
-def _names(upload: Upload) -> list[str]:
-    path = path_of(upload)
-    try:
-        return [column.path for column in columns_in(path, layout_of(path)) if column.path != GROUP]
-    except BadFile:
-        return []
