@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterator
@@ -26,9 +25,8 @@ from django.utils.translation import gettext as _
 
 from annotation.loading import portable
 from annotation.models import Upload
-from annotation.uploading import PART
+from annotation.uploading import PART, hashed, safe_name, uploads_folder
 from madsafe_web.core.models import User
-from madsafe_web.core.textio import sha256_file
 
 PIECE_BYTES = 4 * 2**20
 HEAD_BYTES = 64 * 2**10  # static/js/upload.js sends as many, to tell a file from another of its name and size
@@ -157,8 +155,7 @@ def _end(uploads: Collection[Upload]) -> None:
 
 
 def _kept(part: Path, new: list[Path]) -> Path:
-    kept = Path(settings.VAR_DIR) / "uploads" / sha256_file(part)[:16] / part.name
-    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept = hashed(part, part.name)
     if not kept.exists():
         _second_name(part, kept)
         new.append(kept)
@@ -190,12 +187,11 @@ def uploads_tidy() -> None:
 
 
 def _folder(upload: Upload) -> Path:
-    return Path(settings.VAR_DIR) / "uploads" / upload.token
+    return uploads_folder() / upload.token
 
 
 def _part(upload: Upload) -> Path:
-    name = re.sub(r"[^\w.-]+", "_", Path(upload.name).name).lstrip(".")[-100:]
-    return _folder(upload) / (name or "file")
+    return _folder(upload) / safe_name(upload.name)
 
 
 def _refuse_size(size: int) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -18,9 +17,9 @@ from annotation.importers._guessing import Column, columns_in, guess, layout_of
 from annotation.importers.base import ImportOptions
 from annotation.loading import importers
 from annotation.mappings import columns_named, mapping_of_file, mapping_save
-from annotation.models import Corpus, Upload
+from annotation.models import Upload
 from annotation.pieces import path_of, uploads_kept
-from annotation.uploading import import_start
+from annotation.uploading import ImportForm, import_start
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.textio import BadFile
@@ -42,24 +41,9 @@ _MOST_COLUMNS = 100
 _ASK = _("Say which column holds the prompts.")
 
 
-class PreviewForm(forms.Form):
-    """How a file is to be imported; empty fields take what the format says."""
+class PreviewForm(ImportForm):
+    """How a file is to be imported."""
 
-    format = forms.ChoiceField(label=_("Format"))
-    name = forms.CharField(label=_("Name of the corpus"), max_length=120)
-    role = forms.ChoiceField(
-        label=_("Use"), required=False, choices=[("", _("as the format says")), *Corpus.Role.choices]
-    )
-    licence = forms.CharField(label=_("Licence"), max_length=80, required=False)
-    split = forms.CharField(
-        label=_("Split"), max_length=20, required=False, help_text=_("Train, test or dev: kept with every row.")
-    )
-    answers = forms.FileField(
-        label=_("Answers"), required=False, help_text=_("Only for benchmarks that keep them in a file of their own.")
-    )
-    dev = forms.FileField(
-        label=_("Few-shot examples"), required=False, help_text=_("Of a benchmark that keeps them in another file.")
-    )
     answers_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
     dev_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
     header = forms.ChoiceField(label=_("Line 1 is"), required=False, choices=_HEADERS)
@@ -68,18 +52,6 @@ class PreviewForm(forms.Form):
         label=_("List with the rows"), max_length=200, required=False, help_text=_("Its path in a JSON file: data.rows")
     )
     keep = forms.BooleanField(label=_("Keep the other columns with each row"), required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["format"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [(name, one.title) for name, one in importers().items()]
-
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        if Corpus.objects.filter(name=name).exists():
-            raise ValidationError(_("There is already a corpus of this name."))
-        return name
 
     def layout(self) -> dict[str, Any]:
         """How the rows lie in the file, as far as the form says so."""

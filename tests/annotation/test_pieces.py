@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.urls import reverse
 
-from annotation import pieces
+from annotation import pieces, uploading
 from annotation.models import Prompt, Upload
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.errors import ConfigError
@@ -76,7 +76,7 @@ def test_a_file_whose_last_piece_came_just_before_a_kill_is_whole(again: bool, l
 def test_a_second_click_on_import_leads_back_and_imports_nothing(lead: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     upload = make_upload(lead.user, ROWS)
     second: list[Any] = []
-    digest = pieces.sha256_file
+    digest = uploading.sha256_file
 
     def meanwhile(path: Path) -> str:
         found = digest(path)
@@ -85,7 +85,7 @@ def test_a_second_click_on_import_leads_back_and_imports_nothing(lead: Person, m
             second[0] = ask(lead, upload)
         return found
 
-    monkeypatch.setattr(pieces, "sha256_file", meanwhile)
+    monkeypatch.setattr(uploading, "sha256_file", meanwhile)
     first = ask(lead, upload)
     run = Run.objects.get()
     assert (second[0].url, first.url) == (f"/runs/{run.pk}/", URL)
@@ -120,13 +120,13 @@ def test_an_import_that_cannot_start_leaves_the_upload_as_it_was(
 
 def test_no_file_is_hashed_inside_a_transaction(lead: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     depths: list[int] = []
-    digest = pieces.sha256_file
+    digest = uploading.sha256_file
 
     def noted(path: Path) -> str:
         depths.append(len(connection.savepoint_ids))
         return digest(path)
 
-    monkeypatch.setattr(pieces, "sha256_file", noted)
+    monkeypatch.setattr(uploading, "sha256_file", noted)
     upload = make_upload(lead.user, ROWS)
     outside = len(connection.savepoint_ids)
     ask(lead, upload)
