@@ -16,6 +16,7 @@ from annotation.importers._columns import column_map
 from annotation.importers._guessing import guess
 from annotation.importers.base import Importer, ImportOptions
 from annotation.importing import content_digest
+from annotation.mappings import mapping_of_file
 from annotation.models import RejectedImport
 from annotation.stages.import_ import File
 from madsafe_web.core.models import Run, User
@@ -75,21 +76,32 @@ def _mapping(path: Path | None) -> dict[str, Any]:
 
 
 def _decided(name: str, path: Path, options: ImportOptions) -> tuple[str, dict[str, Any]]:
-    """The format and the mapping to read by; what is guessed is written down with the run."""
+    """The format and the mapping to read by; what is guessed is written down with the run.
+
+    A mapping that people used on the pages for files with these columns comes before a guess, as it does there.
+    """
+    mapping = dict(options.mapping)
     try:
-        if name == AUTO and options.mapping:
-            name = GENERIC
-        if name == AUTO:
-            found = detect(path, options)
-            if not found:
-                raise ConfigError(f"{why_not(path, options)}.")
-            return found[0].name, found[0].mapping
-        mapping = dict(options.mapping)
-        return name, mapping or (guess(path) if name == GENERIC else {})
+        if name == AUTO and not mapping:
+            return _detected(path, options)
+        if name in (AUTO, GENERIC):
+            return GENERIC, mapping or mapping_of_file(path) or guess(path)
+        return name, mapping
     except BadFile:
         return name, {}  # the run says what is wrong with it
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _detected(path: Path, options: ImportOptions) -> tuple[str, dict[str, Any]]:
+    found = detect(path, options)
+    if found and found[0].name != GENERIC:
+        return found[0].name, found[0].mapping
+    if saved := mapping_of_file(path):
+        return GENERIC, saved
+    if not found:
+        raise ConfigError(f"{why_not(path, options)}.")
+    return GENERIC, found[0].mapping
 
 
 def portable(path: Path) -> str:

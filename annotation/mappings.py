@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
+from annotation.importers._columns import GROUP
+from annotation.importers._guessing import columns_in, layout_of
 from annotation.models import ColumnMapping
 from madsafe_web.core.models import User
+from madsafe_web.core.textio import BadFile
 
 
 def columns_key(columns: Iterable[str]) -> str:
@@ -25,3 +29,17 @@ def mapping_saved(columns: Iterable[str]) -> dict[str, Any]:
     """The mapping last used for files with these columns, {} for none."""
     found = ColumnMapping.objects.filter(columns_key=columns_key(columns)).values_list("mapping", flat=True).first()
     return dict(found or {})
+
+
+def mapping_of_file(path: Path) -> dict[str, Any]:
+    """The mapping last used for files with the columns of this one, {} for none."""
+    columns = columns_named(path)
+    return mapping_saved(columns) if columns else {}
+
+
+def columns_named(path: Path) -> list[str]:
+    """The names of the columns in the first rows; none where the file cannot be read."""
+    try:
+        return [column.path for column in columns_in(path, layout_of(path)) if column.path != GROUP]
+    except BadFile:
+        return []

@@ -48,6 +48,8 @@ class Upload(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     name = models.CharField(max_length=120)
     size = models.BigIntegerField()  # bytes of the whole file, as the browser declared
+    modified = models.BigIntegerField(default=0)  # milliseconds since 1970, as the browser declared; 0 if it did not
+    head_sha256 = models.CharField(max_length=64, blank=True)  # of its first bytes
     path = models.CharField(max_length=300, blank=True)  # where the whole file is kept, once it is whole
     created = models.DateTimeField(auto_now_add=True)
 

@@ -7,8 +7,8 @@ ends, under a lock of the file: what was sent twice or out of order changes noth
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterator
@@ -19,15 +19,17 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotation.loading import portable
 from annotation.models import Upload
+from annotation.uploading import PART, hashed, safe_name, uploads_folder
 from madsafe_web.core.models import User
-from madsafe_web.core.textio import sha256_file
 
 PIECE_BYTES = 4 * 2**20
+HEAD_BYTES = 64 * 2**10  # static/js/upload.js sends as many, to tell a file from another of its name and size
 KEPT = timedelta(days=7)  # how long an unfinished upload stays
 MOST_OPEN = 20  # uploads of one person
 _SPARE_BYTES = 64 * 2**20  # of the disk, left for the database
@@ -50,17 +52,28 @@ class OtherOffset(Exception):
         self.offset = offset
 
 
-def upload_begin(*, user: User, name: str, size: int) -> Upload:
-    """The person's unfinished upload of a file of this name and size, or a new one. Raises UploadError."""
+def upload_begin(
+    *, user: User, name: str, size: int, modified: int = 0, head: UploadedFile[bytes] | None = None
+) -> Upload:
+    """The person's unfinished upload of the same file, or a new one. Raises UploadError.
+
+    It is the same by its name, its size, when it was last modified (milliseconds since 1970) and its first bytes.
+    """
     uploads_tidy()
     name = "".join(filter(str.isprintable, name))[:120] or "file"
-    found = Upload.objects.filter(user=user, name=name, size=size, path="").order_by("pk").first()
+    known = {"user": user, "name": name, "size": size, "modified": modified, "head_sha256": _digest(head)}
+    found = Upload.objects.filter(**known, path="").order_by("pk").first()
     if found:
+        upload_settle(upload=found)
         return found
     _refuse_size(size)
     if Upload.objects.filter(user=user).count() >= MOST_OPEN:
         raise UploadError(_("There are too many files of yours that were not imported. Import or remove some first."))
-    return Upload.objects.create(token=secrets.token_hex(_TOKEN_BYTES), user=user, name=name, size=size)
+    return Upload.objects.create(token=secrets.token_hex(_TOKEN_BYTES), **known)
+
+
+def _digest(head: UploadedFile[bytes] | None) -> str:
+    return hashlib.sha256(head.read(HEAD_BYTES)).hexdigest() if head else ""
 
 
 def piece_add(*, upload: Upload, offset: int, piece: UploadedFile[bytes]) -> int:
@@ -69,17 +82,26 @@ def piece_add(*, upload: Upload, offset: int, piece: UploadedFile[bytes]) -> int
     Raises OtherOffset for one that begins elsewhere, UploadError when it is too much or the disk is full.
     """
     with _locked(_part(upload)) as file:
-        held = file.seek(0, os.SEEK_END)
-        if offset != held:
-            raise OtherOffset(held)
-        if held + (piece.size or 0) > upload.size:
+        end = file.seek(0, os.SEEK_END)
+        if offset != end:
+            raise OtherOffset(end)
+        if end + (piece.size or 0) > upload.size:
             raise UploadError(_("More bytes came than the file has. Choose it again."))
         if piece.size:
-            _append(file, held, piece)
-        held += piece.size or 0
-    if held == upload.size:
-        Upload.objects.filter(pk=upload.pk).update(path=portable(_part(upload)))
-    return held
+            _append(file, end, piece)
+    upload_settle(upload=upload)
+    return end + (piece.size or 0)
+
+
+def upload_settle(*, upload: Upload) -> None:
+    """Make an upload whole whose bytes are all there, also where a worker was killed between the two."""
+    if not upload.path and held(upload) == upload.size:
+        _whole(upload)
+
+
+def _whole(upload: Upload) -> None:
+    upload.path = portable(_part(upload))
+    Upload.objects.filter(pk=upload.pk).update(path=upload.path)
 
 
 def upload_whole(*, user: User, file: UploadedFile[bytes]) -> Upload:
@@ -89,9 +111,7 @@ def upload_whole(*, user: User, file: UploadedFile[bytes]) -> Upload:
     with _locked(_part(upload)) as part:
         part.truncate(0)
         _append(part, 0, file)
-    path = portable(_part(upload))
-    Upload.objects.filter(pk=upload.pk).update(path=path)
-    upload.path = path
+    _whole(upload)
     return upload
 
 
@@ -107,14 +127,52 @@ def upload_cancel(*, upload: Upload) -> None:
     shutil.rmtree(_folder(upload), ignore_errors=True)
 
 
-def upload_kept(*, upload: Upload) -> str:
-    """Keep a whole file for an import, under its hash; gives its path as the stage `import` takes it."""
-    part = path_of(upload)
-    kept = Path(settings.VAR_DIR) / "uploads" / sha256_file(part)[:16] / part.name
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    part.replace(kept)
-    upload_cancel(upload=upload)
-    return portable(kept)
+@contextmanager
+def uploads_kept(uploads: Collection[Upload]) -> Iterator[list[str]]:
+    """Keep whole files under their hashes; while entered, a transaction in which their import is written down.
+
+    Gives their paths as the stage `import` takes them. The uploads end with it; on an error they are as they were.
+    Raises FileNotFoundError where another request imported or removed one, OSError where one cannot be kept.
+    """
+    new: list[Path] = []
+    try:
+        paths = [portable(_kept(path_of(upload), new)) for upload in uploads]  # takes long: before the transaction
+        with transaction.atomic():
+            _end(uploads)
+            yield paths
+    except BaseException:
+        for kept in new:
+            kept.unlink(missing_ok=True)
+        raise
+    for upload in uploads:
+        shutil.rmtree(_folder(upload), ignore_errors=True)
+
+
+def _end(uploads: Collection[Upload]) -> None:
+    found = {upload.pk for upload in uploads}
+    if Upload.objects.filter(pk__in=found).delete()[0] != len(found):
+        raise FileNotFoundError("The file was imported or removed meanwhile.")
+
+
+def _kept(part: Path, new: list[Path]) -> Path:
+    kept = hashed(part, part.name)
+    if not kept.exists():
+        _second_name(part, kept)
+        new.append(kept)
+    return kept
+
+
+def _second_name(part: Path, kept: Path) -> None:
+    """Name the file anew beside its old name: the upload stays whole until its import is written down."""
+    other = kept.with_name(f"{secrets.token_hex(8)}.{PART}")
+    try:
+        try:
+            os.link(part, other)
+        except OSError:
+            shutil.copyfile(part, other)  # on a disk that knows no second names
+        other.replace(kept)
+    finally:
+        other.unlink(missing_ok=True)
 
 
 def path_of(upload: Upload) -> Path:
@@ -138,12 +196,11 @@ def uploads_forget(hashes: Collection[str]) -> int:
 
 
 def _folder(upload: Upload) -> Path:
-    return Path(settings.VAR_DIR) / "uploads" / upload.token
+    return uploads_folder() / upload.token
 
 
 def _part(upload: Upload) -> Path:
-    name = re.sub(r"[^\w.-]+", "_", Path(upload.name).name).lstrip(".")[-100:]
-    return _folder(upload) / (name or "file")
+    return _folder(upload) / safe_name(upload.name)
 
 
 def _refuse_size(size: int) -> None:

@@ -7,21 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotation.detecting import GENERIC, Proposal, detect, shown
-from annotation.importers._columns import GROUP, KINDS, column_map
+from annotation.importers._columns import KINDS, column_map
 from annotation.importers._guessing import Column, columns_in, guess, layout_of
 from annotation.importers.base import ImportOptions
 from annotation.loading import importers
-from annotation.mappings import mapping_save, mapping_saved
-from annotation.models import Corpus, Upload
-from annotation.pieces import path_of, upload_kept
-from annotation.uploading import import_start
+from annotation.mappings import columns_named, mapping_of_file, mapping_save
+from annotation.models import Upload
+from annotation.pieces import path_of, uploads_kept
+from annotation.uploading import ImportForm, import_start
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.textio import BadFile
@@ -43,24 +41,9 @@ _MOST_COLUMNS = 100
 _ASK = _("Say which column holds the prompts.")
 
 
-class PreviewForm(forms.Form):
-    """How a file is to be imported; empty fields take what the format says."""
+class PreviewForm(ImportForm):
+    """How a file is to be imported."""
 
-    format = forms.ChoiceField(label=_("Format"))
-    name = forms.CharField(label=_("Name of the corpus"), max_length=120)
-    role = forms.ChoiceField(
-        label=_("Use"), required=False, choices=[("", _("as the format says")), *Corpus.Role.choices]
-    )
-    licence = forms.CharField(label=_("Licence"), max_length=80, required=False)
-    split = forms.CharField(
-        label=_("Split"), max_length=20, required=False, help_text=_("Train, test or dev: kept with every row.")
-    )
-    answers = forms.FileField(
-        label=_("Answers"), required=False, help_text=_("Only for benchmarks that keep them in a file of their own.")
-    )
-    dev = forms.FileField(
-        label=_("Few-shot examples"), required=False, help_text=_("Of a benchmark that keeps them in another file.")
-    )
     answers_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
     dev_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
     header = forms.ChoiceField(label=_("Line 1 is"), required=False, choices=_HEADERS)
@@ -69,18 +52,6 @@ class PreviewForm(forms.Form):
         label=_("List with the rows"), max_length=200, required=False, help_text=_("Its path in a JSON file: data.rows")
     )
     keep = forms.BooleanField(label=_("Keep the other columns with each row"), required=False)
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        field = self.fields["format"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [(name, one.title) for name, one in importers().items()]
-
-    def clean_name(self) -> str:
-        name = str(self.cleaned_data["name"])
-        if Corpus.objects.filter(name=name).exists():
-            raise ValidationError(_("There is already a corpus of this name."))
-        return name
 
     def layout(self) -> dict[str, Any]:
         """How the rows lie in the file, as far as the form says so."""
@@ -104,7 +75,7 @@ def proposal_first(upload: Upload) -> tuple[Proposal, dict[str, Any]]:
     path = path_of(upload)
     found = detect(path)
     proposal = found[0] if found else _asking(path)
-    if proposal.name == GENERIC and (saved := mapping_saved(_names(upload))):
+    if proposal.name == GENERIC and (saved := mapping_of_file(path)):
         proposal = shown(proposal.importer, path, ImportOptions(mapping=saved))
     initial = {"format": proposal.name, "name": _name(upload), "licence": proposal.importer.licence}
     return proposal, {**initial, **layout_values(proposal.mapping)}
@@ -151,7 +122,7 @@ def mapping_of(upload: Upload, form: PreviewForm) -> dict[str, Any]:
     """The mapping that the form says; the one last used or a guess where it was not asked yet. Raises BadFile."""
     uses, layout = form.uses(), form.layout()
     if not uses:
-        return mapping_saved(_names(upload)) or guess(path_of(upload))
+        return mapping_of_file(path_of(upload)) or guess(path_of(upload))
     if layout.get("lines"):
         return {**layout, "prompt": "1"}
     names = {column.path for column in columns_in(path_of(upload), layout)}
@@ -185,18 +156,19 @@ def columns_of_file(upload: Upload, mapping: Mapping[str, Any]) -> list[tuple[Co
         return []
 
 
-@transaction.atomic
 def preview_import(
     *, user: User, upload: Upload, values: Mapping[str, Any], mapping: dict[str, Any], extra: Mapping[str, Upload]
 ) -> Run:
     """Keep the file and start its import; `extra` are the answers and the examples. Raises OSError, ConfigError."""
-    if mapping:
-        mapping_save(columns=_names(upload), mapping=mapping, user=user)
+    columns = columns_named(path_of(upload))
     declared: dict[str, Any] = {name: values[name] for name in ("format", "name", "role", "licence", "split")}
-    files = {name: upload_kept(upload=one) for name, one in extra.items()}
-    return import_start(
-        user=user, declared={**declared, **files, "path": upload_kept(upload=upload), "mapping": mapping}
-    )
+    files = {"path": upload, **extra}
+    with uploads_kept(files.values()) as paths:
+        if mapping and columns:
+            mapping_save(columns=columns, mapping=mapping, user=user)
+        return import_start(
+            user=user, declared={**declared, **dict(zip(files, paths, strict=True)), "mapping": mapping}
+        )
 
 
 def own(rows: QuerySet[Upload], token: str) -> Upload | None:
@@ -209,11 +181,3 @@ def _name(upload: Upload) -> str:
     for ending in (".gz", ".zip", ".jsonl", ".json", ".csv", ".tsv", ".txt", ".parquet"):
         name = name.removesuffix(ending)
     return (name or upload.name)[:120]
-
-
-def _names(upload: Upload) -> list[str]:
-    path = path_of(upload)
-    try:
-        return [column.path for column in columns_in(path, layout_of(path)) if column.path != GROUP]
-    except BadFile:
-        return []

@@ -16,48 +16,55 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from annotation.importers._columns import column_map
+from annotation.loading import importers, portable
 from annotation.models import Corpus
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
-from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.tasks import enqueue
 from madsafe_web.core.textio import sha256_file
 
-LARGEST_MIB = 2048
 PART = "upload"  # how the name of an unfinished file ends
 
 
-class UploadForm(forms.Form):
-    """One file with what is to be known about it, sent at once; empty fields take what the format says."""
+class ImportForm(forms.Form):
+    """What is to be known about a file that becomes a corpus; empty fields take what the format says."""
 
-    file = forms.FileField(label=_("File"), help_text=_("JSON, JSONL or CSV, also zipped."))
     format = forms.ChoiceField(label=_("Format"))
     name = forms.CharField(label=_("Name of the corpus"), max_length=120)
     role = forms.ChoiceField(
         label=_("Use"), required=False, choices=[("", _("as the format says")), *Corpus.Role.choices]
     )
     licence = forms.CharField(label=_("Licence"), max_length=80, required=False)
+    split = forms.CharField(
+        label=_("Split"), max_length=20, required=False, help_text=_("Train, test or dev: kept with every row.")
+    )
     answers = forms.FileField(
         label=_("Answers"), required=False, help_text=_("Only for benchmarks that keep them in a file of their own.")
     )
-    dev = forms.FileField(label=_("Few-shot examples"), required=False)
-    split = forms.CharField(max_length=20, required=False)
-    mapping = forms.CharField(max_length=20_000, required=False)
+    dev = forms.FileField(
+        label=_("Few-shot examples"), required=False, help_text=_("Of a benchmark that keeps them in another file.")
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["format"]
         assert isinstance(field, forms.ChoiceField)
-        importers = plugins("annotation.importers", "IMPORTER")
-        field.choices = [(name, importer.title) for name, importer in importers.items()]
+        field.choices = [(name, importer.title) for name, importer in importers().items()]
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
         if Corpus.objects.filter(name=name).exists():
             raise ValidationError(_("There is already a corpus of this name."))
         return name
+
+
+class UploadForm(ImportForm):
+    """One file with what is to be known about it, sent at once."""
+
+    file = forms.FileField(label=_("File"), help_text=_("JSON, JSONL or CSV, also zipped."))
+    mapping = forms.CharField(max_length=20_000, required=False)
 
     def clean_file(self) -> UploadedFile[bytes]:
         return _not_too_large(self.cleaned_data["file"])
@@ -85,9 +92,10 @@ class UploadForm(forms.Form):
 
 
 def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
-    if (file.size or 0) > LARGEST_MIB * 2**20:
+    most = settings.UPLOAD_MAX_BYTES
+    if (file.size or 0) > most:
         text = _("The file is larger than %(most)s MiB. Put it on the server and import it with import_corpus.")
-        raise ValidationError(text % {"most": LARGEST_MIB})
+        raise ValidationError(text % {"most": most // 2**20})
     return file
 
 
@@ -119,18 +127,32 @@ def import_start(*, user: User, declared: dict[str, Any]) -> Run:
 
 def keep(file: UploadedFile[bytes]) -> str:
     """Store a file under its hash; returns its path as the stage `import` takes it. The same file is stored once."""
-    folder = Path(settings.VAR_DIR) / "uploads"
+    folder = uploads_folder()
     folder.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"[^\w.-]+", "_", Path(file.name or "").name).lstrip(".")[-120:] or "file"
     part = folder / f"{secrets.token_hex(8)}.{PART}"
     try:
         with part.open("wb") as out:
             for piece in file.chunks():
                 out.write(piece)
-        kept = folder / sha256_file(part)[:16] / name
-        kept.parent.mkdir(exist_ok=True)
+        kept = hashed(part, safe_name(file.name or ""))
         part.replace(kept)
     finally:
         part.unlink(missing_ok=True)
-    base = Path(settings.BASE_DIR)
-    return str(kept.relative_to(base) if kept.is_relative_to(base) else kept)
+    return portable(kept)
+
+
+def hashed(part: Path, name: str) -> Path:
+    """Where a whole file is kept for imports, by its hash; the folder is made."""
+    kept = uploads_folder() / sha256_file(part)[:16] / name
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    return kept
+
+
+def uploads_folder() -> Path:
+    """Where files are that browsers sent."""
+    return Path(settings.VAR_DIR) / "uploads"
+
+
+def safe_name(name: str) -> str:
+    """The name of a file that somebody sent, such that it stays in its folder."""
+    return re.sub(r"[^\w.-]+", "_", Path(name).name).lstrip(".")[-100:] or "file"

@@ -49,7 +49,7 @@ class RowShown:
 def uploads_shown(rows: QuerySet[Upload]) -> list[UploadShown]:
     """The newest files on their way."""
     return [
-        UploadShown(row.token, row.name, row.size, held(row), bool(row.path))
+        UploadShown(row.token, row.name, row.size, held(row), held(row) == row.size)
         for row in rows.order_by("-pk")[:MOST_OPEN]
     ]
 

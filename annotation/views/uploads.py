@@ -22,6 +22,7 @@ from annotation.pieces import (
     piece_add,
     upload_begin,
     upload_cancel,
+    upload_settle,
     upload_whole,
 )
 from annotation.previewing import (
@@ -34,6 +35,7 @@ from annotation.previewing import (
 )
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
+from madsafe_web.core.runs.errors import ConfigError
 
 LARGEST = 2**62  # bytes, of what a form may say
 
@@ -41,6 +43,11 @@ LARGEST = 2**62  # bytes, of what a form may say
 class BeginForm(forms.Form):
     name = forms.CharField(max_length=200)
     size = forms.IntegerField(min_value=1, max_value=LARGEST)
+    modified = forms.IntegerField(min_value=-LARGEST, max_value=LARGEST, required=False)
+    head = forms.FileField(required=False)
+
+    def clean_modified(self) -> int:
+        return self.cleaned_data["modified"] or 0
 
 
 class PieceForm(forms.Form):
@@ -73,7 +80,7 @@ def _upload_page(request: HttpRequest, problem: str = "", status: int = 200) -> 
 @needs("run")
 def begin(request: HttpRequest) -> JsonResponse:
     """Begin to send a file, or go on with it: says where its pieces go and how many bytes are there."""
-    form = BeginForm(request.POST)
+    form = BeginForm(request.POST, request.FILES)
     if not form.is_valid():
         return _problem(_("The file is empty, or its name or size could not be read."), 422)
     try:
@@ -118,10 +125,16 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
     if request.POST.get("do") == "remove":
         upload_cancel(upload=row)
         return redirect("annotation:upload")
+    upload_settle(upload=row)
     if not row.path or not path_of(row).is_file():
         return redirect("annotation:upload")
-    if request.method == "POST":
-        return _preview_post(request, row)
+    try:
+        return _preview_post(request, row) if request.method == "POST" else _preview_first(request, row)
+    except FileNotFoundError:
+        return redirect("annotation:upload")  # imported or removed by another request meanwhile
+
+
+def _preview_first(request: HttpRequest, row: Upload) -> HttpResponse:
     proposal, initial = proposal_first(row)
     context = preview_context(row, PreviewForm(initial=initial), proposal, {})
     return render(request, "annotation/upload_preview.html", context)
@@ -153,9 +166,14 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
     if not valid or proposal.problem or not proposal.good:
         context = preview_context(row, form, proposal, extra)
         return render(request, "annotation/upload_preview.html", context, status=422)
-    run = preview_import(
-        user=person(request), upload=row, values=form.cleaned_data, mapping=proposal.mapping, extra=extra
-    )
+    try:
+        run = preview_import(
+            user=person(request), upload=row, values=form.cleaned_data, mapping=proposal.mapping, extra=extra
+        )
+    except ConfigError as error:
+        form.add_error(None, str(error))
+        context = preview_context(row, form, proposal, extra)
+        return render(request, "annotation/upload_preview.html", context, status=422)
     return redirect("runs:detail", run.pk)
 
 

@@ -3,6 +3,7 @@
   "use strict";
   const MOST_TRIES = 8;
   const LONGEST_WAIT_MS = 30000;
+  const HEAD_BYTES = 65536; // as in annotation/pieces.py
   const form = document.querySelector("[data-upload]");
   if (!form) return;
   const part = (selector) => form.querySelector(selector);
@@ -63,7 +64,8 @@
     throw new Error(texts.textGaveUp);
   };
   const send = async (file) => {
-    const begun = await surely(form.dataset.upload, () => ({ name: file.name, size: file.size }));
+    const known = { name: file.name, size: file.size, modified: file.lastModified, head: file.slice(0, HEAD_BYTES) };
+    const begun = await surely(form.dataset.upload, () => known);
     let { offset } = begun;
     const [first, started] = [offset, performance.now()];
     if (offset) say(texts.textThere);
