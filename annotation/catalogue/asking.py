@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -159,6 +159,12 @@ def _parent_places(catalogue: Catalogue) -> tuple[Ints, Ints]:
 def barred(catalogue: Catalogue) -> Mask:
     """Which prompts must not be exported: they derive from a corpus that is not for export."""
     return derived(catalogue, set(Corpus.objects.filter(exportable=False).values_list("id", flat=True)))
+
+
+def unbarred(catalogue: Catalogue, ids: Iterable[int]) -> set[int]:
+    """Those of these prompts that derive from no corpus that is not for export; none that is not in the catalogue."""
+    rows = catalogue.rows_of(np.fromiter(ids, np.int64))
+    return set(catalogue.ids[rows[~barred(catalogue)[rows]]].tolist())
 
 
 def of_state(catalogue: Catalogue, state: str) -> Mask:

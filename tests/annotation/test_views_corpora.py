@@ -191,6 +191,12 @@ def test_rejected_rows_stand_with_file_number_field_reason_and_text(annotator: P
     assert "&lt;b&gt;as it came" in text and "<b>as" not in text
 
 
+def test_beside_the_download_of_rejected_rows_stands_what_it_is_for(lead: Person) -> None:
+    corpus = make_corpus(exportable=False)
+    RejectedImport.objects.create(run=make_run("import"), corpus=corpus, row=1, reason="empty")
+    assert "for correcting them only; who takes them is written down" in lead.get(f"/corpora/{corpus.pk}/").text
+
+
 def test_rejected_rows_come_in_pages(annotator: Person) -> None:
     corpus, run = make_corpus(), make_run("import")
     rows = [RejectedImport(corpus=corpus, run=run, row=number, reason="is empty") for number in range(1, 61)]
