@@ -47,17 +47,18 @@ def current(*, fresh: bool = False) -> Catalogue:
     if held and held.version == now:
         return held
     if held is None or fresh or max(len(held.ids), now.prompt - held.version.prompt) <= SMALL:
-        return _make(now)
+        return _make()
     if time.monotonic() - _Held.made_at >= PAUSE_S and not _making.locked():
-        threading.Thread(target=_make_beside, args=(now,), daemon=True).start()
+        threading.Thread(target=_make_beside, daemon=True).start()
     return held
 
 
-def _make(version: Version) -> Catalogue:
+def _make() -> Catalogue:
     from annotation.catalogue.loading import load
 
     with _making:
-        held = _Held.catalogue
+        # Read here: who waited for the lock must not put an older version in the place of what was made meanwhile.
+        version, held = version_now(), _Held.catalogue
         if held and held.version == version:
             return held
         made = load(version, held if held and _only_newer(held.version, version) else None)
@@ -73,9 +74,9 @@ def _only_newer(old: Version, new: Version) -> bool:
     return (old.changes, old.runs) == (new.changes, new.runs) and all(map(int.__le__, old, new))
 
 
-def _make_beside(version: Version) -> None:
+def _make_beside() -> None:
     try:
-        _make(version)
+        _make()
     finally:
         connections.close_all()
 

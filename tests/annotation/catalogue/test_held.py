@@ -95,12 +95,24 @@ def test_with_many_prompts_the_catalogue_at_hand_answers_while_a_newer_one_is_ma
     first, asked = held.current(), threading.Event()
     monkeypatch.setattr(held, "SMALL", 0)
     monkeypatch.setattr(held, "PAUSE_S", 0)
-    monkeypatch.setattr(held, "_make_beside", lambda version: asked.set())
+    monkeypatch.setattr(held, "_make_beside", asked.set)
     make_prompts(2, make_corpus("Later"))
     assert held.current() is first
     assert asked.wait(5)
     assert held.newer_rows(first) == 2
     assert len(held.current(fresh=True).ids) == 5
+
+
+def test_who_waited_with_an_older_version_gets_the_newer_catalogue_that_was_made_meanwhile(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make_prompts(2)[0].corpus
+    older, now = [held.version_now()], held.version_now
+    make_prompts(1, corpus)
+    newer = held.current()
+    monkeypatch.setattr(held, "version_now", lambda: older.pop() if older else now())
+    assert held.current(fresh=True) is newer
+    assert held.current() is newer
 
 
 def test_a_row_that_was_committed_after_one_with_a_higher_id_is_seen_once_a_run_ended(db: None) -> None:
