@@ -16,6 +16,7 @@ from annotation.catalogue.index import Catalogue
 from annotation.catalogue.wanted import Wanted
 from annotation.models import Corpus, Prompt
 from annotation.versions import data_changed
+from madsafe_web.core.models import Run
 from tests.annotation.catalogue.material import make_material, make_prompts_mixed, make_things
 from tests.factories import make_corpus, make_label, make_map, make_prompt, make_prompts, make_response, make_run
 from tests.helpers.queries import query_count
@@ -121,4 +122,23 @@ def test_a_row_that_was_committed_after_one_with_a_higher_id_is_seen_once_a_run_
     assert held.current().ids.tolist() == [first.pk, newest.pk]
     late.save(force_insert=True)
     make_run("label", state="done", finished=timezone.now())
+    assert held.current().ids.tolist() == [first.pk, late.pk, newest.pk]
+
+
+def test_what_waits_for_this_moment_sees_rows_that_a_run_at_work_committed_late(db: None) -> None:
+    first, late, newest = make_prompts(3)
+    Prompt.objects.filter(pk=late.pk).delete()
+    make_run("import", state="running")
+    assert held.current().ids.tolist() == [first.pk, newest.pk]
+    late.save(force_insert=True)
+    assert held.current(fresh=True).ids.tolist() == [first.pk, late.pk, newest.pk]
+
+
+def test_rows_that_a_run_committed_late_are_seen_once_it_is_paused(db: None) -> None:
+    first, late, newest = make_prompts(3)
+    Prompt.objects.filter(pk=late.pk).delete()
+    run = make_run("import", state="running")
+    assert held.current().ids.tolist() == [first.pk, newest.pk]
+    late.save(force_insert=True)
+    Run.objects.filter(pk=run.pk).update(state="paused")
     assert held.current().ids.tolist() == [first.pk, late.pk, newest.pk]
