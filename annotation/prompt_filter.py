@@ -138,7 +138,12 @@ class PromptFilter(FilterForm):
 
 
 def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
+
+
+def number_text(value: float) -> str:
+    """A number with all of its digits, so that reading it gives the same number; without an empty fraction."""
+    return repr(value).removesuffix(".0")
 
 
 def filter_of(values: Mapping[str, Any]) -> PromptFilter:

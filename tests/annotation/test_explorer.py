@@ -177,6 +177,14 @@ def test_of_many_labels_the_most_frequent_are_shown_and_the_others_are_found_by_
     assert [(value.named.text, value.count) for value in found.values] == [("label 29", 1)]
 
 
+@pytest.mark.parametrize("bound", ["0.123456789", "0.30000000000000004", "1e-07", "1"])
+def test_a_score_range_stands_in_the_address_with_all_of_its_digits(annotator: Person, bound: str) -> None:
+    query = f"q=prompt&response_safety_min={bound}"
+    context = annotator.get(f"{PROMPTS}?{query}").context
+    assert context["address"] == query
+    assert [chip.text for chip in context["chips"]][1:] == [f"Response safety ≥ {bound}"]
+
+
 def test_what_is_chosen_is_in_a_facet_even_when_nothing_has_it(annotator: Person) -> None:
     make_prompts(1)
     assert facet(annotator, "state", "state=rejected") == {"rejected": (0, True), "active": (1, False)}
