@@ -197,6 +197,15 @@ def test_prompts_without_a_scenario_can_be_chosen(annotator: Person) -> None:
     assert ids(annotator.get(f"{PROMPTS}?scenario=-")) == [bare.pk]
 
 
+def test_a_scenario_that_is_only_a_dash_is_not_the_empty_one(annotator: Person) -> None:
+    bare = make_prompts(1)[0]
+    dash, dashes = (make_prompts(1, bare.corpus, scenario=name)[0] for name in ("-", "--"))
+    shown = annotator.get("/prompts/facets/scenario/").context["facet"].values
+    assert {value.value: value.named.text for value in shown} == {"-": "None given", "--": "-", "---": "--"}
+    found = [ids(annotator.get(f"{PROMPTS}?scenario={value}")) for value in ("-", "--", "---")]
+    assert found == [[bare.pk], [dash.pk], [dashes.pk]]
+
+
 def test_the_scores_are_told_with_their_bounds(annotator: Person) -> None:
     prompts, run = make_prompts(3), make_run("perplexity")
     for prompt, value in zip(prompts[:2], (0.25, 0.75), strict=True):
