@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+from django.db.models import Value
+from django.db.models.functions import StrIndex
 
 from annotation.catalogue.index import Catalogue, Coded, Ints
 from annotation.catalogue.texts import Mask
@@ -43,8 +45,10 @@ def _holding(catalogue: Catalogue, wanted: Wanted) -> Mask:
         return catalogue.searches[key]
     mask = catalogue.texts.holding(wanted.text)
     if wanted.within:
-        prompts = Response.objects.filter(text__contains=wanted.typed, id__lte=catalogue.version.response)
-        ids = np.fromiter(prompts.order_by().values_list("prompt_id", flat=True).iterator(10_000), np.int64)
+        # Not LIKE: on SQLite it takes ASCII letters of either case for the same, on PostgreSQL it does not.
+        held = Response.objects.alias(found_at=StrIndex("text", Value(wanted.typed)))
+        responses = held.filter(found_at__gt=0, id__lte=catalogue.version.response)
+        ids = np.fromiter(responses.order_by().values_list("prompt_id", flat=True).iterator(10_000), np.int64)
         mask[catalogue.rows_of(ids)] = True
     return catalogue.keep(key, mask)
 

@@ -18,7 +18,7 @@ from madsafe_web.core.method import Text
 
 MOST_SHOWN = 20
 TITLES: Mapping[str, Text] = {
-    "within": gettext_lazy("Also in the responses"),
+    "within": gettext_lazy("Also in the responses, as written"),
     "corpus": gettext_lazy("Corpus"),
     "category": gettext_lazy("Category"),
     "label": gettext_lazy("Label"),

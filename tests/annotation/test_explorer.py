@@ -142,6 +142,14 @@ def test_responses_are_searched_only_when_that_is_asked_for(annotator: Person) -
     assert ids(annotator.get(f"{PROMPTS}?{answer.context['within']}")) == [prompt.pk]
 
 
+@pytest.mark.parametrize(("word", "found"), [("Boats 100%", True), ("boats 100%", False), ("Boats_100", False)])
+def test_responses_are_searched_for_the_text_exactly_as_written(annotator: Person, word: str, found: bool) -> None:
+    make_response(make_prompt("about rivers"), "an answer about Boats 100%")
+    answer = annotator.get(PROMPTS, {"q": word, "within": "responses"})
+    assert bool(ids(answer)) is found
+    assert "Also in the responses, as written" in answer.text
+
+
 # --- facets ---
 
 
