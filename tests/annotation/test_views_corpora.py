@@ -11,8 +11,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import override
 
 from annotation.models import Corpus, Prompt, RejectedImport
+from annotation.pages.corpora import language_name
 from madsafe_web.core.models import AuditEvent, Chunk, Run
 from madsafe_web.core.runs.worker import work_on
 from tests.factories import Person, make_corpus, make_prompt, make_prompts, make_response, make_run
@@ -178,6 +180,15 @@ def test_a_withdrawn_corpus_cannot_be_opened_for_export(lead: Person) -> None:
     lead.post(f"/corpora/{corpus.pk}/use/", {"exportable": "on"})
     corpus.refresh_from_db()
     assert not corpus.exportable
+
+
+def test_mixed_and_other_languages_stand_under_their_names_in_the_language_of_the_reader(annotator: Person) -> None:
+    corpus = make_corpus()
+    make_prompts(2, corpus, language="mixed")
+    make_prompts(1, corpus, language="other")
+    assert [row.name for row in page(annotator, corpus).context["languages"]] == ["Mixed", "Other languages"]
+    with override("zh-hans"):
+        assert [language_name(code) for code in ("mixed", "other", "fr")] == ["中英混合", "其他语言", "fr"]
 
 
 # --- rejected rows ---
