@@ -100,7 +100,9 @@ def test_a_copy_of_a_page_leaves_out_what_an_export_leaves_out_and_says_how_many
     make_prompt("child", free, origin="generated", parents=[source.pk])
     make_prompt("", free, state=Prompt.State.WITHDRAWN)
     answer = lead.post(f"/prompts/page/{kind}/")
-    found = json.loads(answer.content) if kind == "json" else {"prompts": cells(answer)[1:], "left_out": 3}
+    found: dict[str, Any] = (
+        json.loads(answer.content) if kind == "json" else {"prompts": cells(answer)[1:], "left_out": 3}
+    )
     assert [str(row["id"] if kind == "json" else row[0]) for row in found["prompts"]] == [str(kept.pk)]
     assert (found["left_out"], answer.headers["X-Left-Out"]) == (3, "3")
     facts = AuditEvent.objects.get(verb="prompts.copy").facts
