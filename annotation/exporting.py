@@ -173,23 +173,37 @@ def responses_of(ids: Sequence[int]) -> dict[int, list[Row]]:
     return found
 
 
-def page_copy(*, user: User, filters: PromptFilter, view: View, shown: Sequence[PromptShown], kind: str) -> bytes:
-    """The page of the list as its reader sees it, as JSON or CSV."""
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A page of the list as a file, and how many of its prompts stay out."""
+
+    content: bytes
+    left_out: int
+
+
+def page_copy(*, user: User, filters: PromptFilter, view: View, shown: Sequence[PromptShown], kind: str) -> Copy:
+    """The page of the list as its reader sees it, as JSON or CSV, without what an export leaves out."""
+    from annotation.catalogue import asking
+
+    present = (row.pk for row in view.rows if row.state != Prompt.State.WITHDRAWN)
+    kept = asking.unbarred(held.current(), present)
+    left_out = len(view.rows) - len(kept)
     audit(
         user,
         "prompts.copy",
         "prompts",
         query=filters.address(page=view.pages.number),
-        rows=len(shown),
+        rows=len(kept),
         total=view.pages.total,
+        left_out=left_out,
         format=kind,
     )
-    rows = [_shown(one, row) for one, row in zip(shown, view.rows, strict=True)]
+    rows = [_shown(one, row) for one, row in zip(shown, view.rows, strict=True) if row.pk in kept]
     if kind == "csv":
         lines = (csv_line(_cell(row[name]) for name in SHOWN) for row in rows)
-        return (csv_line(SHOWN) + "".join(lines)).encode()
-    place = {"total": view.pages.total, "page": view.pages.number, "pages": view.pages.count}
-    return orjson.dumps({**place, "prompts": rows}, option=orjson.OPT_INDENT_2)
+        return Copy((csv_line(SHOWN) + "".join(lines)).encode(), left_out)
+    place = {"total": view.pages.total, "page": view.pages.number, "pages": view.pages.count, "left_out": left_out}
+    return Copy(orjson.dumps({**place, "prompts": rows}, option=orjson.OPT_INDENT_2), left_out)
 
 
 def _shown(one: PromptShown, row: Prompt) -> Row:

@@ -17,7 +17,9 @@ from annotation.models import Prompt
 from annotation.text import folded
 
 MOST_VALUES, LONGEST_VALUE = 50, 200
-EMPTY = "-"  # stands in an address for the empty value, as of prompts without a scenario
+EMPTY = (
+    "-"  # stands in an address for the empty value, as of prompts without a scenario; for "-" stands "--", and so on
+)
 SORTS = {
     "-id": _("Newest first"),
     "id": _("Oldest first"),
@@ -118,7 +120,7 @@ class PromptFilter(FilterForm):
     def wanted(self, merge_map: int | None) -> Wanted:
         """What the catalogue is asked for, categories by this map."""
         kept, typed = self.kept, self.text("q")
-        chosen = {name: tuple("" if one == EMPTY else one for one in kept[name] or ()) for name in FACETS}
+        chosen = {name: tuple(map(stored_value, kept[name] or ())) for name in FACETS}
         return Wanted(
             text=folded(typed),
             typed=typed,
@@ -137,8 +139,23 @@ class PromptFilter(FilterForm):
         return math.log(least) if least is not None else None, math.log(most) if most is not None else None
 
 
+def address_value(stored: str) -> str:
+    """The value of a facet as it stands in an address, where an empty one would not stand: one dash more for dashes."""
+    return f"{EMPTY}{stored}" if set(stored) <= {EMPTY} else stored
+
+
+def stored_value(value: str) -> str:
+    """The value of a facet as it is stored, from an address."""
+    return value[1:] if set(value) == {EMPTY} else value
+
+
 def _plain(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
+
+
+def number_text(value: float) -> str:
+    """A number with all of its digits, so that reading it gives the same number; without an empty fraction."""
+    return repr(value).removesuffix(".0")
 
 
 def filter_of(values: Mapping[str, Any]) -> PromptFilter:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
+from django.db.models import Value
+from django.db.models.functions import StrIndex
 
 from annotation.catalogue.index import Catalogue, Coded, Ints
 from annotation.catalogue.texts import Mask
@@ -43,8 +45,10 @@ def _holding(catalogue: Catalogue, wanted: Wanted) -> Mask:
         return catalogue.searches[key]
     mask = catalogue.texts.holding(wanted.text)
     if wanted.within:
-        prompts = Response.objects.filter(text__contains=wanted.typed, id__lte=catalogue.version.response)
-        ids = np.fromiter(prompts.order_by().values_list("prompt_id", flat=True).iterator(10_000), np.int64)
+        # Not LIKE: on SQLite it takes ASCII letters of either case for the same, on PostgreSQL it does not.
+        held = Response.objects.alias(found_at=StrIndex("text", Value(wanted.typed)))
+        responses = held.filter(found_at__gt=0, id__lte=catalogue.version.response)
+        ids = np.fromiter(responses.order_by().values_list("prompt_id", flat=True).iterator(10_000), np.int64)
         mask[catalogue.rows_of(ids)] = True
     return catalogue.keep(key, mask)
 
@@ -159,6 +163,12 @@ def _parent_places(catalogue: Catalogue) -> tuple[Ints, Ints]:
 def barred(catalogue: Catalogue) -> Mask:
     """Which prompts must not be exported: they derive from a corpus that is not for export."""
     return derived(catalogue, set(Corpus.objects.filter(exportable=False).values_list("id", flat=True)))
+
+
+def unbarred(catalogue: Catalogue, ids: Iterable[int]) -> set[int]:
+    """Those of these prompts that derive from no corpus that is not for export; none that is not in the catalogue."""
+    rows = catalogue.rows_of(np.fromiter(ids, np.int64))
+    return set(catalogue.ids[rows[~barred(catalogue)[rows]]].tolist())
 
 
 def of_state(catalogue: Catalogue, state: str) -> Mask:

@@ -14,6 +14,7 @@ from django.db import connection, connections
 
 from annotation.models import Prompt
 from annotation.versions import ONLY
+from madsafe_web.core.method import WORKING
 
 if TYPE_CHECKING:
     from annotation.catalogue.index import Catalogue, Version
@@ -23,7 +24,8 @@ PAUSE_S = 5.0  # at least so long between two catalogues made beside the request
 NEWEST = """SELECT (SELECT MAX(id) FROM annotation_prompt), (SELECT MAX(id) FROM annotation_promptintent),
     (SELECT MAX(id) FROM annotation_response), (SELECT MAX(id) FROM pipeline_score),
     (SELECT changes FROM annotation_dataversion WHERE id = %s),
-    (SELECT COUNT(*) FROM core_run WHERE finished IS NOT NULL)"""
+    (SELECT COUNT(*) FROM core_run WHERE finished IS NOT NULL),
+    (SELECT COUNT(*) FROM core_run WHERE state IN (%s, %s, %s, %s))"""
 _making = threading.Lock()
 
 
@@ -37,30 +39,32 @@ def version_now() -> Version:
     from annotation.catalogue.index import Version
 
     with connection.cursor() as cursor:
-        cursor.execute(NEWEST, [ONLY])
+        cursor.execute(NEWEST, [ONLY, *WORKING])
         return Version(*(value or 0 for value in cursor.fetchone()))
 
 
 def current(*, fresh: bool = False) -> Catalogue:
     """The catalogue to answer from; `fresh` waits for that of this moment, however long it takes to make."""
     now, held = version_now(), _Held.catalogue
-    if held and held.version == now:
+    if held and held.version == now and not (fresh and now.working):
         return held
     if held is None or fresh or max(len(held.ids), now.prompt - held.version.prompt) <= SMALL:
-        return _make(now)
+        return _make(fresh=fresh)
     if time.monotonic() - _Held.made_at >= PAUSE_S and not _making.locked():
-        threading.Thread(target=_make_beside, args=(now,), daemon=True).start()
+        threading.Thread(target=_make_beside, daemon=True).start()
     return held
 
 
-def _make(version: Version) -> Catalogue:
+def _make(*, fresh: bool = False) -> Catalogue:
     from annotation.catalogue.loading import load
 
     with _making:
-        held = _Held.catalogue
-        if held and held.version == version:
+        # Read here: who waited for the lock must not put an older version in the place of what was made meanwhile.
+        version, held = version_now(), _Held.catalogue
+        whole = fresh and version.working > 0  # what is at work may have committed rows among those read before
+        if held and held.version == version and not whole:
             return held
-        made = load(version, held if held and _only_newer(held.version, version) else None)
+        made = load(version, held if held and not whole and _only_newer(held.version, version) else None)
         _Held.catalogue, _Held.made_at = made, time.monotonic()
         return made
 
@@ -68,14 +72,15 @@ def _make(version: Version) -> Catalogue:
 def _only_newer(old: Version, new: Version) -> bool:
     """Whether rows were only added, all with higher ids.
 
-    Writers side by side may commit a lower id after a higher one was read, so all is read anew once a run ended.
+    Writers side by side may commit a lower id after a higher one was read, so all is read anew once a run ended, or
+    is not at work any more.
     """
     return (old.changes, old.runs) == (new.changes, new.runs) and all(map(int.__le__, old, new))
 
 
-def _make_beside(version: Version) -> None:
+def _make_beside() -> None:
     try:
-        _make(version)
+        _make()
     finally:
         connections.close_all()
 

@@ -18,7 +18,7 @@ MOST_KEPT = 24  # masks of searches; 300 kB each with 300,000 prompts
 
 
 class Version(NamedTuple):
-    """Newest ids, the count of changes that no newest id can tell, and the number of runs that ended."""
+    """Newest ids, the count of changes that no newest id can tell, and how many runs ended and are at work."""
 
     prompt: int
     link: int
@@ -26,6 +26,7 @@ class Version(NamedTuple):
     score: int
     changes: int
     runs: int
+    working: int
 
 
 @dataclass(frozen=True, slots=True)

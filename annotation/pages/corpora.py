@@ -17,6 +17,7 @@ from annotation.corpus_facts import LENGTHS, Facts, corpus_counts, corpus_facts
 from annotation.models import Corpus, RejectedImport
 from annotation.pages.distributions import Drawn
 from annotation.pages.imports import Imported, imports_of
+from annotation.prompt_filter import LANGUAGES
 from madsafe_web.core.charts.figures import histogram, scenario_distribution
 from madsafe_web.core.charts.parts import Chart
 from madsafe_web.core.paging import newest_first
@@ -146,7 +147,7 @@ def counted(counts: Mapping[str, int], total: int) -> list[Counted]:
 
 def language_name(code: str) -> str:
     """The name of a language in that of the reader; of another one its code."""
-    return {"zh": _("Chinese"), "en": _("English")}.get(code, code)
+    return str(LANGUAGES.get(code, code))
 
 
 def rejected_shown(corpus: Corpus, row: RejectedImport) -> Rejected:

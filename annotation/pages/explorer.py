@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from annotation.catalogue import held
 from annotation.catalogue.wanted import NUMBERS
 from annotation.models import MergeMap, Prompt
 from annotation.pages.facets import TITLES, Named, facets_bare, names_chosen
 from annotation.pages.prompts import Context, prompts_shown
-from annotation.prompt_filter import SORTS, PromptFilter
+from annotation.prompt_filter import SORTS, PromptFilter, number_text
 from annotation.selectors import map_newest_published, maps_published
 from madsafe_web.core.access import can, scoped
 from madsafe_web.core.models import User
@@ -130,10 +129,10 @@ def chips(filters: PromptFilter, names: Mapping[str, Mapping[str, Named]]) -> li
 
 
 def _range_chips(filters: PromptFilter) -> list[Chip]:
-    signs: dict[str, Any] = {"min": "≥", "max": "≤"}
+    signs = {"min": "≥", "max": "≤"}
+    found = [(name, sign, f"{name}_{end}") for name in NUMBERS for end, sign in signs.items()]
     return [
-        Chip(f"{TITLES[name]} {sign} {filters.kept[f'{name}_{end}']:g}", filters.address(**{f"{name}_{end}": None}))
-        for name in NUMBERS
-        for end, sign in signs.items()
-        if filters.kept[f"{name}_{end}"] is not None
+        Chip(f"{TITLES[name]} {sign} {number_text(filters.kept[field])}", filters.address(**{field: None}))
+        for name, sign, field in found
+        if filters.kept[field] is not None
     ]

@@ -12,13 +12,13 @@ from django.utils.translation import gettext_lazy
 from annotation.catalogue import held
 from annotation.catalogue.wanted import FACETS, NONE, NUMBERS
 from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt
-from annotation.prompt_filter import ANSWERED, EMPTY, LANGUAGES, PromptFilter
+from annotation.prompt_filter import ANSWERED, EMPTY, LANGUAGES, PromptFilter, address_value, stored_value
 from madsafe_web.core.llm.parse import label_key
 from madsafe_web.core.method import Text
 
 MOST_SHOWN = 20
 TITLES: Mapping[str, Text] = {
-    "within": gettext_lazy("Also in the responses"),
+    "within": gettext_lazy("Also in the responses, as written"),
     "corpus": gettext_lazy("Corpus"),
     "category": gettext_lazy("Category"),
     "label": gettext_lazy("Label"),
@@ -89,7 +89,7 @@ def facet_counted(filters: PromptFilter, merge_map: MergeMap | None, name: str, 
     from annotation.catalogue import asking
 
     wanted = filters.wanted(merge_map.pk if merge_map else None)
-    held_by = {value or EMPTY: n for value, n in asking.counts(held.current(), wanted, name).items()}
+    held_by = {address_value(value): n for value, n in asking.counts(held.current(), wanted, name).items()}
     chosen: tuple[str, ...] = filters.kept[name] or ()
     others = [value for value in held_by if value not in chosen]
     if search and name == "label":
@@ -127,7 +127,10 @@ def names_of(name: str, values: Iterable[str]) -> dict[str, Named]:
             for value, row in found.items()
         }
     words = WORDS.get(name, {})
-    return {value: Named(_("None given") if value == EMPTY else str(words.get(value, value))) for value in values}
+    return {
+        value: Named(_("None given") if value == EMPTY else str(words.get(value, stored_value(value))))
+        for value in values
+    }
 
 
 def _stored(values: list[str], names: Mapping[int, str]) -> dict[str, Named]:

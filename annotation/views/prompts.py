@@ -63,8 +63,10 @@ def prompts_page(request: HttpRequest, kind: str) -> HttpResponse:
     merge_map = map_asked(filters)
     view = view_of(user, filters, merge_map)
     shown = prompts_shown(view.rows, merge_map)
-    content = page_copy(user=user, filters=filters, view=view, shown=shown, kind=kind)
-    return _as_file(HttpResponse(content), f"madsafe-prompts-page-{view.pages.number}", kind)
+    copy = page_copy(user=user, filters=filters, view=view, shown=shown, kind=kind)
+    response = HttpResponse(copy.content)
+    response.headers["X-Left-Out"] = str(copy.left_out)
+    return _as_file(response, f"madsafe-prompts-page-{view.pages.number}", kind)
 
 
 @require_POST

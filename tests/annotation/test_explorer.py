@@ -142,6 +142,14 @@ def test_responses_are_searched_only_when_that_is_asked_for(annotator: Person) -
     assert ids(annotator.get(f"{PROMPTS}?{answer.context['within']}")) == [prompt.pk]
 
 
+@pytest.mark.parametrize(("word", "found"), [("Boats 100%", True), ("boats 100%", False), ("Boats_100", False)])
+def test_responses_are_searched_for_the_text_exactly_as_written(annotator: Person, word: str, found: bool) -> None:
+    make_response(make_prompt("about rivers"), "an answer about Boats 100%")
+    answer = annotator.get(PROMPTS, {"q": word, "within": "responses"})
+    assert bool(ids(answer)) is found
+    assert "Also in the responses, as written" in answer.text
+
+
 # --- facets ---
 
 
@@ -177,6 +185,14 @@ def test_of_many_labels_the_most_frequent_are_shown_and_the_others_are_found_by_
     assert [(value.named.text, value.count) for value in found.values] == [("label 29", 1)]
 
 
+@pytest.mark.parametrize("bound", ["0.123456789", "0.30000000000000004", "1e-07", "1"])
+def test_a_score_range_stands_in_the_address_with_all_of_its_digits(annotator: Person, bound: str) -> None:
+    query = f"q=prompt&response_safety_min={bound}"
+    context = annotator.get(f"{PROMPTS}?{query}").context
+    assert context["address"] == query
+    assert [chip.text for chip in context["chips"]][1:] == [f"Response safety ≥ {bound}"]
+
+
 def test_what_is_chosen_is_in_a_facet_even_when_nothing_has_it(annotator: Person) -> None:
     make_prompts(1)
     assert facet(annotator, "state", "state=rejected") == {"rejected": (0, True), "active": (1, False)}
@@ -187,6 +203,15 @@ def test_prompts_without_a_scenario_can_be_chosen(annotator: Person) -> None:
     make_prompts(1, bare.corpus, scenario="one")
     assert facet(annotator, "scenario") == {"-": (1, False), "one": (1, False)}
     assert ids(annotator.get(f"{PROMPTS}?scenario=-")) == [bare.pk]
+
+
+def test_a_scenario_that_is_only_a_dash_is_not_the_empty_one(annotator: Person) -> None:
+    bare = make_prompts(1)[0]
+    dash, dashes = (make_prompts(1, bare.corpus, scenario=name)[0] for name in ("-", "--"))
+    shown = annotator.get("/prompts/facets/scenario/").context["facet"].values
+    assert {value.value: value.named.text for value in shown} == {"-": "None given", "--": "-", "---": "--"}
+    found = [ids(annotator.get(f"{PROMPTS}?scenario={value}")) for value in ("-", "--", "---")]
+    assert found == [[bare.pk], [dash.pk], [dashes.pk]]
 
 
 def test_the_scores_are_told_with_their_bounds(annotator: Person) -> None:

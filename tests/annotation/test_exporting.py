@@ -93,6 +93,22 @@ def test_a_copy_is_the_page_as_it_is_shown(annotator: Person) -> None:
     assert table[0] == list(exporting.SHOWN) and [row[0] for row in table[1:]] == [str(one.pk) for one in made[9::-1]]
 
 
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_copy_of_a_page_leaves_out_what_an_export_leaves_out_and_says_how_many(lead: Person, kind: str) -> None:
+    closed, free = make_corpus("Closed", exportable=False), make_corpus("Free")
+    source, kept = make_prompt("source", closed), make_prompt("kept", free)
+    make_prompt("child", free, origin="generated", parents=[source.pk])
+    make_prompt("", free, state=Prompt.State.WITHDRAWN)
+    answer = lead.post(f"/prompts/page/{kind}/")
+    found: dict[str, Any] = (
+        json.loads(answer.content) if kind == "json" else {"prompts": cells(answer)[1:], "left_out": 3}
+    )
+    assert [str(row["id"] if kind == "json" else row[0]) for row in found["prompts"]] == [str(kept.pk)]
+    assert (found["left_out"], answer.headers["X-Left-Out"]) == (3, "3")
+    facts = AuditEvent.objects.get(verb="prompts.copy").facts
+    assert (facts["rows"], facts["left_out"]) == (1, 3)
+
+
 @pytest.mark.parametrize("path", ["/prompts/file/xml/", "/prompts/page/jsonl/"])
 def test_a_kind_of_file_that_is_none_is_not_found(lead: Person, path: str) -> None:
     assert lead.post(path).status_code == 404

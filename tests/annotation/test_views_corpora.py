@@ -11,9 +11,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.translation import override
 
 from annotation import corpus_facts
 from annotation.models import Corpus, Prompt, RejectedImport
+from annotation.pages.corpora import language_name
 from madsafe_web.core.models import AuditEvent, Chunk, Run
 from madsafe_web.core.runs.worker import work_on
 from tests.factories import Person, make_corpus, make_prompt, make_prompts, make_response, make_run
@@ -207,6 +209,15 @@ def test_a_withdrawn_corpus_cannot_be_opened_for_export(lead: Person) -> None:
     assert not corpus.exportable
 
 
+def test_mixed_and_other_languages_stand_under_their_names_in_the_language_of_the_reader(annotator: Person) -> None:
+    corpus = make_corpus()
+    make_prompts(2, corpus, language="mixed")
+    make_prompts(1, corpus, language="other")
+    assert [row.name for row in page(annotator, corpus).context["languages"]] == ["Mixed", "Other languages"]
+    with override("zh-hans"):
+        assert [language_name(code) for code in ("mixed", "other", "fr")] == ["中英混合", "其他语言", "fr"]
+
+
 # --- rejected rows ---
 
 
@@ -216,6 +227,12 @@ def test_rejected_rows_stand_with_file_number_field_reason_and_text(annotator: P
     text = page(annotator, corpus).text
     assert "folder/member.json" in text and "is empty" in text
     assert "&lt;b&gt;as it came" in text and "<b>as" not in text
+
+
+def test_beside_the_download_of_rejected_rows_stands_what_it_is_for(lead: Person) -> None:
+    corpus = make_corpus(exportable=False)
+    RejectedImport.objects.create(run=make_run("import"), corpus=corpus, row=1, reason="empty")
+    assert "for correcting them only; who takes them is written down" in lead.get(f"/corpora/{corpus.pk}/").text
 
 
 def test_rejected_rows_come_in_pages(annotator: Person) -> None:

@@ -16,6 +16,7 @@ from annotation.catalogue.index import Catalogue
 from annotation.catalogue.wanted import Wanted
 from annotation.models import Corpus, Prompt
 from annotation.versions import data_changed
+from madsafe_web.core.models import Run
 from tests.annotation.catalogue.material import make_material, make_prompts_mixed, make_things
 from tests.factories import make_corpus, make_label, make_map, make_prompt, make_prompts, make_response, make_run
 from tests.helpers.queries import query_count
@@ -95,12 +96,24 @@ def test_with_many_prompts_the_catalogue_at_hand_answers_while_a_newer_one_is_ma
     first, asked = held.current(), threading.Event()
     monkeypatch.setattr(held, "SMALL", 0)
     monkeypatch.setattr(held, "PAUSE_S", 0)
-    monkeypatch.setattr(held, "_make_beside", lambda version: asked.set())
+    monkeypatch.setattr(held, "_make_beside", asked.set)
     make_prompts(2, make_corpus("Later"))
     assert held.current() is first
     assert asked.wait(5)
     assert held.newer_rows(first) == 2
     assert len(held.current(fresh=True).ids) == 5
+
+
+def test_who_waited_with_an_older_version_gets_the_newer_catalogue_that_was_made_meanwhile(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = make_prompts(2)[0].corpus
+    older, now = [held.version_now()], held.version_now
+    make_prompts(1, corpus)
+    newer = held.current()
+    monkeypatch.setattr(held, "version_now", lambda: older.pop() if older else now())
+    assert held.current(fresh=True) is newer
+    assert held.current() is newer
 
 
 def test_a_row_that_was_committed_after_one_with_a_higher_id_is_seen_once_a_run_ended(db: None) -> None:
@@ -109,4 +122,23 @@ def test_a_row_that_was_committed_after_one_with_a_higher_id_is_seen_once_a_run_
     assert held.current().ids.tolist() == [first.pk, newest.pk]
     late.save(force_insert=True)
     make_run("label", state="done", finished=timezone.now())
+    assert held.current().ids.tolist() == [first.pk, late.pk, newest.pk]
+
+
+def test_what_waits_for_this_moment_sees_rows_that_a_run_at_work_committed_late(db: None) -> None:
+    first, late, newest = make_prompts(3)
+    Prompt.objects.filter(pk=late.pk).delete()
+    make_run("import", state="running")
+    assert held.current().ids.tolist() == [first.pk, newest.pk]
+    late.save(force_insert=True)
+    assert held.current(fresh=True).ids.tolist() == [first.pk, late.pk, newest.pk]
+
+
+def test_rows_that_a_run_committed_late_are_seen_once_it_is_paused(db: None) -> None:
+    first, late, newest = make_prompts(3)
+    Prompt.objects.filter(pk=late.pk).delete()
+    run = make_run("import", state="running")
+    assert held.current().ids.tolist() == [first.pk, newest.pk]
+    late.save(force_insert=True)
+    Run.objects.filter(pk=run.pk).update(state="paused")
     assert held.current().ids.tolist() == [first.pk, late.pk, newest.pk]
