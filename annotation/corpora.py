@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Corpus, RejectedImport
+from annotation.rejects import standing_rejects
 from annotation.uploading import import_start, keep
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
@@ -85,7 +86,7 @@ def corrected_import(*, user: User, corpus: Corpus, file: UploadedFile[bytes]) -
 
 def rejects_export(*, user: User, corpus: Corpus) -> Iterator[bytes]:
     """The rejected rows as JSONL, oldest first, in pieces; the export is an event before its first piece."""
-    rows = RejectedImport.objects.filter(corpus=corpus)
+    rows = standing_rejects(corpus)
     newest = rows.values_list("pk", flat=True).order_by("-pk").first() or 0
     rows = rows.filter(pk__lte=newest)
     audit(user, "corpus.rejects.export", corpus.name, corpus=corpus.pk, rows=rows.count())
