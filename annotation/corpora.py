@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from annotation.correcting import answers_of, corrected_rows, row_mapping
 from annotation.models import Corpus, RejectedImport
 from annotation.rejects import standing_rejects
 from annotation.uploading import import_start, keep
@@ -74,12 +75,13 @@ def takes_corrections(corpus: Corpus) -> bool:
 def corrected_import(*, user: User, corpus: Corpus, file: UploadedFile[bytes]) -> Run:
     """Start the import of corrected rows into the corpus that they were rejected from. Raises OSError."""
     declared: dict[str, Any] = {
-        "path": keep(file),
+        "path": keep(corrected_rows(file, corpus.file_name)),
         "format": corpus.format,
         "name": corpus.name,
+        "answers": answers_of(corpus),
         "split": corpus.split,
         "into": corpus.pk,
-        "mapping": corpus.mapping,
+        "mapping": row_mapping(corpus.mapping),
     }
     return import_start(user=user, declared=declared)
 
