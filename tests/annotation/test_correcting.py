@@ -14,6 +14,7 @@ from annotation.models import Corpus, Prompt, RejectedImport
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
+from tests.annotation.test_importers_contract import IMPORTERS, made, rows_of
 from tests.factories import Person
 
 pytestmark = pytest.mark.django_db
@@ -153,3 +154,13 @@ def test_a_name_that_leads_out_of_the_archive_is_made_harmless(lead: Person, tmp
     path.write_text('q\none\n""\n')
     corpus = imported(path, "generic", mapping={"prompt": "q"})
     assert [one.text for one in corrected(lead, corpus, {"q": "two", "_file": "../../.x"})] == ["two"]
+
+
+@pytest.mark.parametrize("importer", sorted(set(IMPORTERS) - {"generic"}))
+def test_a_row_of_every_format_comes_in_again(lead: Person, tmp_path: Path, importer: str) -> None:
+    good, bad, fixed = rows_of(importer, "one", "", "two")
+    corpus = imported(made(tmp_path, importer, [good, bad]), importer)
+    (row,) = corrected(lead, corpus, fixed)
+    assert row.text == "two"
+    before = Prompt.objects.get(text="one")
+    assert (row.scenario, row.attack_type, row.payload) == (before.scenario, before.attack_type, before.payload)
