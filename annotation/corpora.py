@@ -12,7 +12,9 @@ from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from annotation.correcting import answers_of, corrected_rows, row_mapping
 from annotation.models import Corpus, RejectedImport
+from annotation.rejects import standing_rejects
 from annotation.uploading import import_start, keep
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
@@ -73,19 +75,20 @@ def takes_corrections(corpus: Corpus) -> bool:
 def corrected_import(*, user: User, corpus: Corpus, file: UploadedFile[bytes]) -> Run:
     """Start the import of corrected rows into the corpus that they were rejected from. Raises OSError."""
     declared: dict[str, Any] = {
-        "path": keep(file),
+        "path": keep(corrected_rows(file, corpus.file_name)),
         "format": corpus.format,
         "name": corpus.name,
+        "answers": answers_of(corpus),
         "split": corpus.split,
         "into": corpus.pk,
-        "mapping": corpus.mapping,
+        "mapping": row_mapping(corpus.mapping),
     }
     return import_start(user=user, declared=declared)
 
 
 def rejects_export(*, user: User, corpus: Corpus) -> Iterator[bytes]:
     """The rejected rows as JSONL, oldest first, in pieces; the export is an event before its first piece."""
-    rows = RejectedImport.objects.filter(corpus=corpus)
+    rows = standing_rejects(corpus)
     newest = rows.values_list("pk", flat=True).order_by("-pk").first() or 0
     rows = rows.filter(pk__lte=newest)
     audit(user, "corpus.rejects.export", corpus.name, corpus=corpus.pk, rows=rows.count())

@@ -18,6 +18,7 @@ from django.db.models import Case, Count, Exists, IntegerField, Max, OuterRef, Q
 from django.db.models.functions import Length
 
 from annotation.models import Corpus, Prompt, RejectedImport, Response
+from annotation.rejects import standing_counts
 from annotation.versions import data_changes
 from madsafe_web.core.method import WORKING
 from madsafe_web.core.models import Run
@@ -123,8 +124,7 @@ def _newest(rows: QuerySet[Prompt] | QuerySet[Response] | QuerySet[RejectedImpor
 def _counts() -> Counts:
     prompts = Prompt.objects.order_by().values_list("corpus").annotate(n=Count("id"))
     responses = Response.objects.order_by().values_list("prompt__corpus").annotate(n=Count("id"))
-    rejected = RejectedImport.objects.order_by().values_list("corpus").annotate(n=Count("id"))
-    return Counts(dict(prompts), dict(responses), dict(rejected))
+    return Counts(dict(prompts), dict(responses), standing_counts())
 
 
 def _facts(corpus_id: int) -> Facts:

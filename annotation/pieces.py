@@ -27,6 +27,7 @@ from annotation.loading import portable
 from annotation.models import Upload
 from annotation.uploading import PART, hashed, safe_name, uploads_folder
 from madsafe_web.core.models import User
+from madsafe_web.core.textio import sha256_file
 
 PIECE_BYTES = 4 * 2**20
 HEAD_BYTES = 64 * 2**10  # static/js/upload.js sends as many, to tell a file from another of its name and size

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from annotation.corpus_facts import LENGTHS, Facts
 from annotation.models import Category, Corpus, RejectedImport
 from annotation.pages.corpora import corpora_shown, corpus_context
+from annotation.rejects import standing_rejects
 from annotation.selectors import categories
 from annotation.uploading import UploadForm, declared, import_start
 from madsafe_web.core.access import scoped
@@ -215,5 +216,5 @@ class CorpusRejected(ListView):
     @extend_schema(operation_id="corpora_rejected", responses=RejectedLine(many=True))
     def get(self, request: Request, pk: int) -> Response:
         """List the rows that could not be imported into a corpus, as they came."""
-        rows = scoped(self.user, RejectedImport).filter(corpus=self.row(Corpus, pk))
+        rows = standing_rejects(self.row(Corpus, pk))
         return self.page(rows, lambda found: list(RejectedLine(found, many=True).data))

@@ -23,6 +23,7 @@ from madsafe_web.core.textio import (
     Record,
     Source,
     data_members,
+    is_corrected,
     kept_raw,
 )
 from madsafe_web.core.textio.records import text_defect, value_defect
@@ -130,7 +131,7 @@ def each_member(
     names = [_short(member.name, place) for place, member in enumerate(members)]
     if not members:
         raise BadFile(path, "none of its files is data", "Check that it is the right one")
-    if len(members) == 1 and not refused:
+    if len(members) == 1 and not refused and not is_corrected(members[0]):
         yield from read(members[0])
         return
     total = 0

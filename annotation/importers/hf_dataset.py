@@ -22,7 +22,7 @@ from annotation.importers.base import (
 )
 from annotation.importers.generic import mapped_row
 from annotation.importers.sharegpt import conversation, is_conversation
-from madsafe_web.core.textio import Record, Source, read_any
+from madsafe_web.core.textio import Record, Source, data_members, is_corrected, read_any
 
 _ABOUT = frozenset({"dataset_infos.json", "dataset_info.json", "state.json"})  # written beside the data by tools
 _CHOOSE = "Choose the format that fits this file"
@@ -39,7 +39,7 @@ def read(path: Path, options: ImportOptions) -> Rows:
     format guesses them, or by `options.mapping`. Raises WrongFormat where no file has a column of prompts.
     """
     card = card_of(path)
-    if card is None and not path.is_dir():
+    if card is None and not path.is_dir() and not any(map(is_corrected, data_members(path)[0])):
         raise WrongFormat(path, f"expected a folder, or a zip archive with {CARD}, found a single file", _CHOOSE)
     known = card or Card()
     return each_member(path, lambda source: _rows(source, options, known), wanted=lambda source: _wanted(source, known))

@@ -18,7 +18,7 @@ from annotation.importers.base import (
     rows,
     text_of,
 )
-from madsafe_web.core.textio import Record, Source, read_any
+from madsafe_web.core.textio import Record, Source, is_corrected, read_any
 
 _LETTERS = ("A", "B", "C", "D")
 _COLUMNS = ("question", *_LETTERS, "answer")
@@ -41,7 +41,7 @@ def _rows(source: Source, split: str) -> Rows:
     return rows(
         source,
         read_any(source, _COLUMNS),
-        fits=_fits,
+        fits=lambda record: _fits(record) or (is_corrected(source) and has_fields(record, *_COLUMNS)),
         expected=_EXPECTED,
         convert=lambda record: _row(record, subject),
         split=split or place,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +24,16 @@ from annotation.importers.base import (
     spelling,
     text_of,
 )
-from madsafe_web.core.textio import BadFile, BadRecord, Record, Source, data_members, read_json_items
+from madsafe_web.core.textio import (
+    BadFile,
+    BadRecord,
+    Record,
+    Source,
+    data_members,
+    is_corrected,
+    read_json_items,
+    read_jsonl,
+)
 
 Answers = Mapping[str, Mapping[str, Any]]
 
@@ -64,12 +73,12 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
 def _questions(source: Source, answers: Answers, split: str) -> Rows:
     """Questions with answers of their own under the names of categories are the few-shot examples themselves."""
-    first = first_records(read_json_items(source))
+    first = first_records(_records(source))
     if not answers and first and all(record.group and has_fields(record, "answer") for record in first):
         return _examples(source)
     return rows(
         source,
-        read_json_items(source),
+        _records(source),
         fits=lambda record: _fits(record) and (bool(answers) or _has_answer(source, record)),
         expected=_EXPECTED,
         convert=lambda record: _row(record, answers),
@@ -77,10 +86,14 @@ def _questions(source: Source, answers: Answers, split: str) -> Rows:
     )
 
 
+def _records(source: Source) -> Iterator[Record | BadRecord]:
+    return read_jsonl(source) if is_corrected(source) else read_json_items(source)
+
+
 def _examples(source: Source) -> Rows:
     return rows(
         source,
-        read_json_items(source),
+        _records(source),
         fits=lambda record: _fits(record) and bool(record.group),
         expected=_EXPECTED_DEV,
         convert=lambda record: _row(record, {}),
@@ -99,10 +112,10 @@ def _answers(path: Path, questions: Path) -> Answers:
     missing: set[str] = set()
     for source in data_members(questions)[0]:
         with suppress(BadFile):  # reading the questions says what is wrong
-            for record in read_json_items(source):
+            for record in _records(source):
                 if isinstance(record, Record) and _fits(record) and (name := text_of(record.value.get("id"))):
                     asked += 1
-                    missing |= set() if name in answers else {name}
+                    missing |= set() if name in answers or "answer" in record.value else {name}
     if missing:
         raise WrongFormat(path, f"{len(missing):,} of the {asked:,} questions have no answer in it", _ADVICE_ANSWERS)
     return answers
@@ -127,7 +140,7 @@ def _row(record: Record, answers: Mapping[str, Mapping[str, Any]]) -> ImportedRo
     if not isinstance(options, list) or len(options) < 2 or not all(isinstance(option, str) for option in options):
         return RejectedRow(record.number, "options", "is not an array of at least two texts")
     source_id = text_of(value.get("id")) or f"{record.group}/{record.index}"
-    known = answers.get(source_id, value)
+    known = value if "answer" in value else answers.get(source_id, value)
     answer = known.get("answer")
     if not isinstance(answer, int) or isinstance(answer, bool) or not 0 <= answer < len(options):
         return RejectedRow(record.number, "answer", f"is missing or no option of question {source_id}")

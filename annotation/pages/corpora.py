@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.http import QueryDict
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from annotation.models import Corpus, RejectedImport
 from annotation.pages.distributions import Drawn
 from annotation.pages.imports import Imported, imports_of
 from annotation.prompt_filter import LANGUAGES
+from annotation.rejects import standing_rejects
 from madsafe_web.core.charts.figures import histogram, scenario_distribution
 from madsafe_web.core.charts.parts import Chart
 from madsafe_web.core.paging import newest_first
@@ -93,7 +94,7 @@ def corpus_context(row: Corpus, query: QueryDict) -> Context:
     """The page of one corpus; `query` says which of its rejected rows are shown."""
     facts = corpus_facts(row)
     imports = imports_of([row]).get(row.pk, [])
-    rejects = RejectedImport.objects.filter(corpus=row)
+    rejects = standing_rejects(row)
     page = newest_first(rejects, query)
     return {
         "corpus": row,
@@ -104,7 +105,7 @@ def corpus_context(row: Corpus, query: QueryDict) -> Context:
         "languages": counted({language_name(code): n for code, n in facts.languages.items()}, facts.prompts),
         "attacks": counted(facts.attacks, facts.prompts),
         "warnings": counted(warnings(imports), facts.prompts),
-        "reasons": reasons(row),
+        "reasons": reasons(rejects),
         "mapping": [Item(name, value_text(value)) for name, value in row.mapping.items()],
         "figures": figures(row, facts),
         "rejected": [rejected_shown(row, one) for one in page.rows],
@@ -132,9 +133,9 @@ def warnings(imports: Iterable[Imported]) -> Counter[str]:
     return found
 
 
-def reasons(row: Corpus) -> list[Counted]:
-    """Why rows were rejected, the most frequent reasons first, each with its field."""
-    rows = RejectedImport.objects.filter(corpus=row).order_by().values_list("field", "reason")
+def reasons(rejects: QuerySet[RejectedImport]) -> list[Counted]:
+    """Why these rows were rejected, the most frequent reasons first, each with its field."""
+    rows = rejects.order_by().values_list("field", "reason")
     found = {" ".join(filter(None, (field, reason))): n for field, reason, n in rows.annotate(n=Count("id"))}
     return counted(found, sum(found.values()))
 

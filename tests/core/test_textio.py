@@ -260,8 +260,8 @@ def test_a_tab_separated_table_is_read(tmp_path: Path) -> None:
 def test_bad_csv_rows_are_reported_and_passed_over(tmp_path: Path) -> None:
     rows = list(read_csv(file(tmp_path, 'a,b\n1,2,3\n"x"y,2\n1,\0\n\n5,6\n')))
     assert [row.number for row in rows] == [1, 2, 3, 4]
-    assert rows[0] == BadRecord(1, "", "has 3 cells, expected 2", '["1", "2", "3"]')
-    assert rows[2] == BadRecord(3, "b", "contains a NUL character", '["1", "\ufffd"]')
+    assert rows[0] == BadRecord(1, "", "has 3 cells, expected 2", '{"a": "1", "b": "2", "_more": ["3"]}')
+    assert rows[2] == BadRecord(3, "b", "contains a NUL character", '{"a": "1", "b": "\ufffd"}')
     assert rows[3] == Record(4, {"a": "5", "b": "6"})
 
 

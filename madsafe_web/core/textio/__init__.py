@@ -6,10 +6,11 @@ from madsafe_web.core.textio.members import Refused, data_members
 from madsafe_web.core.textio.parquet import is_parquet, read_parquet
 from madsafe_web.core.textio.readers import file_layout, file_shape, read_any, read_csv, read_jsonl, read_rows
 from madsafe_web.core.textio.records import MAX_ITEM, BadFile, BadRecord, Named, OtherShape, Record, kept_raw
-from madsafe_web.core.textio.sources import Member, Source, open_bytes
+from madsafe_web.core.textio.sources import CORRECTED, Member, Source, is_corrected, open_bytes
 from madsafe_web.core.textio.writers import atomic_write, csv_line, sha256_file, write_jsonl
 
 __all__ = [
+    "CORRECTED",
     "MAX_ITEM",
     "BadFile",
     "BadRecord",
@@ -24,6 +25,7 @@ __all__ = [
     "data_members",
     "file_layout",
     "file_shape",
+    "is_corrected",
     "is_parquet",
     "kept_raw",
     "open_bytes",

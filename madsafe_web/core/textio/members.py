@@ -9,7 +9,16 @@ from pathlib import Path
 
 from madsafe_web.core.textio import sources
 from madsafe_web.core.textio.records import BadFile, is_unicode, kept_raw
-from madsafe_web.core.textio.sources import Member, Source, data_names, is_junk, is_zip, refuse_entry
+from madsafe_web.core.textio.sources import (
+    CORRECTED,
+    Member,
+    Source,
+    data_names,
+    is_corrected,
+    is_junk,
+    is_zip,
+    refuse_entry,
+)
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
 
@@ -32,7 +41,7 @@ def data_members(path: Path) -> tuple[list[Source], list[Refused]]:
         members, refused = _of_folder(path)
     elif is_zip(path):
         members, refused = _of_zip(path)
-        if len(members) == 1 and not refused:
+        if len(members) == 1 and not refused and not is_corrected(members[0]):
             return [path], []
     else:
         return [path], []
@@ -60,8 +69,13 @@ def _of_zip(path: Path, prefix: str = "") -> tuple[list[Member], list[Refused]]:
             refused.append(Refused(prefix + name, f"the archive unpacks to more than {sources.MAX_TOTAL:,} bytes"))
         else:
             left -= entry.file_size
-            members.append(Member(prefix + name, path, name))
+            members.append(Member(prefix + _plain(name), path, name))
     return members, refused
+
+
+def _plain(name: str) -> str:
+    """The name of a member, of corrected rows that of the file they were in."""
+    return name.removeprefix(CORRECTED).removesuffix(".jsonl") if name.startswith(CORRECTED) else name
 
 
 def _of_folder(folder: Path) -> tuple[list[Member], list[Refused]]:

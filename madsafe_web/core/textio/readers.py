@@ -27,7 +27,7 @@ from madsafe_web.core.textio.records import (
     text_defect,
     value_defect,
 )
-from madsafe_web.core.textio.sources import Source
+from madsafe_web.core.textio.sources import Source, is_corrected
 
 Shape = Literal["json", "jsonl"]
 Layout = Literal["json", "jsonl", "csv", "parquet"]
@@ -48,6 +48,8 @@ def read_any(path: Source, columns: Sequence[str] = ()) -> Iterator[Record | Bad
 
 def file_layout(path: Source) -> Layout:
     """What the beginning of a file looks like; a file that is neither Parquet nor JSON is taken for CSV."""
+    if is_corrected(path):
+        return "jsonl"
     if is_parquet(path):
         return "parquet"
     head = next(open_text(path), "")
@@ -73,6 +75,8 @@ def read_rows(path: Source) -> Iterator[Record | BadRecord]:
 
 def file_shape(path: Source) -> Shape:
     """ "jsonl" when each line is a JSON object of its own, else "json". Reads two lines, not the file."""
+    if is_corrected(path):
+        return "jsonl"
     lines = (line for line in text_lines(open_text(path)) if line and not line.isspace())
     first = next(lines, "").strip()
     if not first.startswith("{") or not first.endswith("}"):
@@ -178,12 +182,16 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Record | BadRe
         return BadRecord(number, "", TOO_LARGE)
     if reason := text_defect(row):
         field = next((name for name, cell in zip(header, cells, strict=False) if text_defect(cell)), "")
-        return BadRecord(number, field, reason, _kept_cells(cells))
+        return BadRecord(number, field, reason, _kept_cells(header, cells))
     if len(cells) != len(header):
-        return BadRecord(number, "", f"has {len(cells)} cells, expected {len(header)}", _kept_cells(cells))
+        return BadRecord(number, "", f"has {len(cells)} cells, expected {len(header)}", _kept_cells(header, cells))
     return Record(number, dict(zip(header, cells, strict=True)))
 
 
-def _kept_cells(cells: list[str]) -> str:
-    """A row that does not fit its header, as a JSON array."""
-    return kept_raw(json.dumps([kept_raw(cell) for cell in cells], ensure_ascii=False))
+def _kept_cells(header: list[str], cells: list[str]) -> str:
+    """A row as a JSON object by the names of its columns, cells that have none in a list under `_more`."""
+    kept = [kept_raw(cell) for cell in cells]
+    row: dict[str, object] = dict(zip(header, kept, strict=False))
+    if more := kept[len(header) :]:
+        row["_more"] = more
+    return kept_raw(json.dumps(row, ensure_ascii=False))

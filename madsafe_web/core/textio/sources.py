@@ -48,6 +48,12 @@ class Member:
 
 
 Source = Path | Member
+CORRECTED = "_corrected/"  # folder in an archive of rejected rows that were corrected, JSONL by the files they were in
+
+
+def is_corrected(source: Source) -> bool:
+    """True for corrected rows of a file, which are JSONL under the name of that file, whatever it was."""
+    return isinstance(source, Member) and source.entry.startswith(CORRECTED)
 
 
 class _Readable(Protocol):
