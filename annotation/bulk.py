@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, models
@@ -60,3 +62,13 @@ def next_ids(model: Model, count: int) -> Sequence[int]:
         cursor.execute("SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = %s", [table])
         first = cursor.fetchone()[0] + 1
     return range(first, first + count)
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Without looking for cycles among many rows, which have none: it takes a fifth to a third of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()

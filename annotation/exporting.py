@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from annotation.bulk import nothing_collected
 from annotation.catalogue import held
 from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt, Response
 from annotation.pages.explorer import View
@@ -115,6 +116,7 @@ class _Lines:
         self.codes = list(Category.objects.values_list("code", "position"))
         self.named: dict[int, list[str]] = {}  # set of categories → their codes; few sets occur
 
+    @nothing_collected()
     def of(self, rows: Any) -> list[Row]:
         """The lines of some rows of the catalogue; whatever was withdrawn since is none."""
         from annotation.catalogue import asking

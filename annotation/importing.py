@@ -10,7 +10,6 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
+from annotation.bulk import nothing_collected
 from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow, Rows
 from annotation.models import Corpus
 from annotation.stages.import_ import File
@@ -49,7 +49,7 @@ def import_file(job: Job) -> None:
     try:
         sha256 = sha256_file(path)
         content = content_digest(sha256, options.answers, options.dev)
-        with _nothing_collected():
+        with nothing_collected():
             if not job.cursor:
                 rows = sum(1 for _ in importer.read(path, options))
                 _begin(job, path, importer, declared, {"sha256": sha256, "content": content, "rows": rows})
@@ -66,16 +66,6 @@ def content_digest(sha256: str, *others: Path | None) -> str:
     """One hash for a file of this hash and those that go with it, so that none of them changes between two parts."""
     hashes = [sha256, *(sha256_file(path) if path else "" for path in others)]
     return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-
-
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Without looking for cycles among the rows, which have none; looking again and again takes a fifth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def options_of(declared: File) -> ImportOptions:
