@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -156,11 +156,3 @@ def _plain(value: Any) -> str:
 def number_text(value: float) -> str:
     """A number with all of its digits, so that reading it gives the same number; without an empty fraction."""
     return repr(value).removesuffix(".0")
-
-
-def filter_of(values: Mapping[str, Any]) -> PromptFilter:
-    """The filter of plain values, lists among them."""
-    query = QueryDict(mutable=True)
-    for name, value in values.items():
-        query.setlist(name, [str(one) for one in value] if isinstance(value, list) else [str(value)])
-    return PromptFilter(query)

@@ -110,7 +110,7 @@ def related_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, RelatedRow]]:
     return [
         (key, RelatedRow(pk, *texts[pk], categories[pk], variant))
         for key, pk, variant in wanted
-        if pk in categories.keys() & texts
+        if pk in categories and pk in texts
     ]
 
 

@@ -127,10 +127,6 @@ def lines(name: str, value: Any) -> list[Fact]:
     return [*shown, Fact(name, f"+{len(value) - MOST_CHANGES}")] if len(value) > MOST_CHANGES else shown
 
 
-def _is_change(value: Any) -> bool:
-    return isinstance(value, dict) and {"before", "after"} <= set(value)
-
-
 def _subject(change: dict[str, Any]) -> str:
     """What was changed: "label 7"."""
     return " ".join(f"{name} {value}" for name, value in change.items() if name not in ("before", "after"))
