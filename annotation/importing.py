@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce
 from annotation.bulk import nothing_collected
 from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow, Rows
 from annotation.models import Corpus
+from annotation.rejects import rejects_settle
 from annotation.stages.import_ import File
 from annotation.storing import keyed, sort_rows, store
 from madsafe_web.core.models import Run
@@ -58,6 +59,7 @@ def import_file(job: Job) -> None:
                 what = f"{path.name}, or a file that goes with it," if options.answers or options.dev else path.name
                 raise StageError(f"{what} changed since its import began. Restore it, or import it as a new run.")
             _store(job, corpus, importer.read(path, options))
+        rejects_settle(job, path, corrects=declared.into is not None)
     except BadFile as error:
         raise StageError(f"{str(error).rstrip('.')}. Nothing of this file was imported.") from error
 

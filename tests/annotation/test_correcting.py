@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotation.models import Corpus, Prompt, RejectedImport
+from annotation.rejects import standing_rejects
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
@@ -47,6 +48,7 @@ def corrected(lead: Person, corpus: Corpus, *changes: dict[str, Any]) -> list[Pr
     run = work_on(Run.objects.get(stage="import", state=Run.State.QUEUED).pk)
     assert run.state == Run.State.DONE, run.error
     assert not RejectedImport.objects.filter(run=run).exists()
+    assert standing_rejects(corpus).exists() == any("_file" in change for change in changes)
     return list(Prompt.objects.filter(run=run).order_by("id"))
 
 
