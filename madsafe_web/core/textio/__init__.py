@@ -18,7 +18,7 @@ from madsafe_web.core.textio.records import (
     kept_raw,
     kept_value,
 )
-from madsafe_web.core.textio.sources import CORRECTED, Member, Source, is_corrected, open_bytes
+from madsafe_web.core.textio.sources import CORRECTED, Member, Source, beginnings_kept, is_corrected, open_bytes
 from madsafe_web.core.textio.writers import atomic_write, csv_line, sha256_file, write_jsonl
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "Refused",
     "Source",
     "atomic_write",
+    "beginnings_kept",
     "csv_line",
     "data_members",
     "file_layout",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import Literal
 
 import orjson
@@ -17,6 +19,7 @@ from madsafe_web.core.textio.records import (
     GROUP,
     INDEX,
     TOO_LARGE,
+    BadFile,
     BadRecord,
     OtherShape,
     Record,
@@ -25,11 +28,12 @@ from madsafe_web.core.textio.records import (
     text_defect,
     value_defect,
 )
-from madsafe_web.core.textio.sources import Source, is_corrected
+from madsafe_web.core.textio.sources import Source, is_corrected, is_kept, told_once
 
 Shape = Literal["json", "jsonl"]
 Layout = Literal["json", "jsonl", "csv", "parquet"]
 
+_FIRST = 20  # rows that are looked at to tell what a file is
 _INT64 = 2**63
 _LINES_NAME = re.compile(r"\.(jsonl|ndjson)(\.(gz|zip))?$", re.IGNORECASE)
 _JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[\]{"])')
@@ -38,6 +42,24 @@ _JSON_START = re.compile(r'\s*(\{\s*["}]|\[\s*[\[\]{"])')
 def read_any(path: Source, columns: Sequence[str] = ()) -> Iterator[Record | BadRecord]:
     """Rows of a JSON, JSONL, CSV or Parquet file, whatever its name; `columns` as `read_csv` takes them."""
     layout = file_layout(path)
+    return _kept_rows(path) if is_kept(path) and not columns else _rows(path, layout, columns)
+
+
+def _kept_rows(path: Source) -> Iterator[Record | BadRecord]:
+    """The rows of a file whose first ones are read once for all who look at it."""
+    first = told_once(path, _first_rows)
+    yield from first
+    yield from islice(_rows(path, file_layout(path)), len(first), None)
+
+
+def _first_rows(path: Source) -> list[Record | BadRecord]:
+    first: list[Record | BadRecord] = []
+    with suppress(BadFile):  # whoever reads on gets to know it
+        first.extend(islice(_rows(path, file_layout(path)), _FIRST))
+    return first
+
+
+def _rows(path: Source, layout: Layout, columns: Sequence[str] = ()) -> Iterator[Record | BadRecord]:
     if layout == "parquet":
         return read_parquet(path)
     if layout == "csv":
@@ -47,6 +69,10 @@ def read_any(path: Source, columns: Sequence[str] = ()) -> Iterator[Record | Bad
 
 def file_layout(path: Source) -> Layout:
     """What the beginning of a file looks like; a file that is neither Parquet nor JSON is taken for CSV."""
+    return told_once(path, _layout)
+
+
+def _layout(path: Source) -> Layout:
     if is_corrected(path):
         return "jsonl"
     if is_parquet(path):
