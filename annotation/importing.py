@@ -53,7 +53,11 @@ def import_file(job: Job) -> None:
         with nothing_collected():
             if not job.cursor:
                 rows = sum(1 for _ in importer.read(path, options))
-                _begin(job, path, importer, declared, {"sha256": sha256, "content": content, "rows": rows})
+                warnings = dict.fromkeys(importer.not_read(path), 1)
+                begun = {"sha256": sha256, "content": content, "rows": rows, "warnings": warnings}
+                _begin(job, path, importer, declared, begun)
+                for told in warnings:
+                    job.log(f"{path.name}: {told}.")
             corpus = Corpus.objects.get(pk=job.cursor["corpus"])
             if job.cursor.get("content", content) != content:
                 what = f"{path.name}, or a file that goes with it," if options.answers or options.dev else path.name

@@ -11,7 +11,7 @@ from annotation.detecting import GENERIC, Proposal
 from annotation.importers._columns import MISSING
 from annotation.importers.base import ImportedRow, RejectedRow
 from annotation.models import Upload
-from annotation.pieces import MOST_OPEN, held
+from annotation.pieces import MOST_OPEN, held, path_of
 from annotation.previewing import USES, PreviewForm, columns_of_file
 from annotation.text import clean, language
 
@@ -68,6 +68,7 @@ def preview_context(upload: Upload, form: PreviewForm, proposal: Proposal, extra
         "rows": rows,
         "good": proposal.good,
         "refused": len(rows) - proposal.good,
+        "not_read": proposal.importer.not_read(path_of(upload)),
         "warnings": [{"text": text, "count": count} for text, count in proposal.warnings.most_common(10)],
         "has_scenario": any(row.scenario for row in rows),
         "has_attack": any(row.attack_type for row in rows),

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError
 
 from annotation import importing
 from annotation.models import Corpus, Prompt
-from madsafe_web.core.models import AuditEvent, Run
+from madsafe_web.core.models import AuditEvent, Run, RunEvent
 from madsafe_web.core.runs import chain
 from tests.factories import make_user
 
@@ -187,3 +187,15 @@ def test_the_record_names_who_is_meant(command: Command, tmp_path: Path) -> None
     assert command("alpaca", file_of(tmp_path, ROWS), "--as", "lead").code == 0
     assert Run.objects.get().actor == lead
     assert {event.actor for event in AuditEvent.objects.filter(verb__startswith="run.")} == {lead}
+
+
+def test_files_that_are_passed_over_are_named(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    file_of(folder, ROWS)
+    (folder / "notes.txt").write_text("a prompt of its own\n")
+    done = command("alpaca", folder, "--json")
+    told = "notes.txt was passed over: its ending is none of those of data"
+    assert done.summary["warnings"] == {told: 1}
+    assert f"{told}." in done.err
+    assert RunEvent.objects.filter(text__contains=told).exists()
