@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -20,6 +19,7 @@ from django.db.models.functions import Coalesce
 
 from annotation.bulk import nothing_collected
 from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow, Rows
+from annotation.licences import may_leave
 from annotation.models import Corpus
 from annotation.rejects import rejects_settle
 from annotation.stages.import_ import File
@@ -32,8 +32,6 @@ from madsafe_web.core.textio import BadFile, sha256_file
 
 BATCH_ROWS = 5000
 BATCH_CHARACTERS = 8 * 2**20  # of long rows there are fewer in a batch
-# Licences that keep a corpus out of exports until somebody says otherwise: CC BY-NC, Non-Commercial, research only.
-_CLOSED = re.compile(r"(?<![a-z])NC(?![a-z])|non[-_ ]?commercial|research[-_ ]only|research purposes? only", re.I)
 
 
 def parts(run: Run) -> list[str]:
@@ -111,7 +109,7 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, begun: dict
         "role": declared.role or importer.default_role,
         "split": declared.split,
         "licence": licence,
-        "exportable": not _CLOSED.search(licence) if declared.exportable is None else declared.exportable,
+        "exportable": may_leave(licence) if declared.exportable is None else declared.exportable,
         "file_name": path.name,
         "sha256": begun["sha256"],
         "mapping": declared.mapping,

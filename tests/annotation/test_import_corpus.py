@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from annotation import importing
+from annotation.mappings import mapping_save
 from annotation.models import Corpus, Prompt
 from madsafe_web.core.models import AuditEvent, Run, RunEvent
 from madsafe_web.core.runs import chain
@@ -167,6 +168,32 @@ def test_an_import_that_broke_goes_on_in_the_same_run(
         assert command("alpaca", path).code == 1
     assert command("alpaca", path).code == 0
     assert Run.objects.count() == 1
+
+
+def test_an_import_goes_on_with_its_own_mapping_when_another_was_saved_since(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(tmp_path, [{"ask": f"one {number}", "said": f"a {number}"} for number in range(5)])
+    mapping_save(columns=("ask", "said"), mapping={"prompt": "ask"}, user=None)
+    with monkeypatch.context() as broken:
+        broken.setattr(importing, "store", lambda *_: 1 / 0)
+        assert command("auto", path).code == 1
+    mapping_save(columns=("ask", "said"), mapping={"prompt": "said"}, user=None)
+    assert command("auto", path).code == 0
+    assert Run.objects.count() == 1
+    assert set(Prompt.objects.values_list("text", flat=True)) == {f"one {number}" for number in range(5)}
+
+
+def test_an_import_that_broke_begins_anew_with_a_mapping_that_is_given(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, mapping = file_of(tmp_path, ROWS), tmp_path / "mapping.json"
+    with monkeypatch.context() as broken:
+        broken.setattr(importing, "store", lambda *_: 1 / 0)
+        assert command("generic", path).code == 1
+    mapping.write_text('{"prompt": "output"}')
+    assert command("generic", path, "--name", "other", "--mapping", mapping).code == 0
+    assert Run.objects.count() == 2
 
 
 def test_an_import_that_broke_begins_anew_with_other_answers(

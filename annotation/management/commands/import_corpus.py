@@ -62,7 +62,7 @@ class Command(BaseCommand):
             if importer := importers().get(declared["format"]):
                 for told in importer.not_read(options["path"]):
                     self.stderr.write(f"{told}.")
-            run = import_run(declared=declared, user=user)
+            run = import_run(declared=declared, user=user, mapped=options["mapping"] is not None)
             self._work(run, user)
         except ConfigError as error:
             self.stderr.write(str(error))
