@@ -21,6 +21,7 @@ from annotation.bulk import nothing_collected
 from annotation.feeding import feed
 from annotation.importers.base import Importer, ImportOptions
 from annotation.models import Corpus
+from annotation.rejects import rejects_settle
 from annotation.stages.import_ import File
 from annotation.storing import sort_rows, store
 from madsafe_web.core.models import Run
@@ -56,6 +57,7 @@ def import_file(job: Job) -> None:
             if not begun:
                 _begin(job, path, importer, declared, {"sha256": sha256, "content": content, "rows": next(parts)})
             _store(job, Corpus.objects.get(pk=job.cursor["corpus"]), parts)
+        rejects_settle(job, path, corrects=declared.into is not None)
     except BadFile as error:
         raise StageError(f"{str(error).rstrip('.')}. Nothing of this file was imported.") from error
 
