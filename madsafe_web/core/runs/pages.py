@@ -18,6 +18,7 @@ from madsafe_web.core.models import Chunk, Run, RunRow, User
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.progress import Progress, progress
 from madsafe_web.core.runs.stage import COUNTED_AS, Outcome
+from madsafe_web.core.wording import told
 
 MOST_CELLS = 400
 LOG_LINES = 100
@@ -184,8 +185,10 @@ def duration(length: timedelta) -> str:
 
 def notice(error: str) -> Notice | None:
     """A run's error: its first sentence says what happened, the others what was kept and what to do."""
-    what, stop, rest = error.partition(". ")
-    return Notice(f"{what}." if stop else what, rest) if error else None
+    text = told(error)
+    stop = "。" if "。" in text else ". "
+    what, found, rest = text.partition(stop)
+    return Notice(what + found.strip(), rest) if error else None
 
 
 def params_sha(run: Run) -> str:
@@ -268,6 +271,6 @@ def handling(outcome: str) -> str:
 def log(run: Run) -> list[LogLine]:
     """The newest lines of the log; the one that tells why the run failed is marked."""
     return [
-        LogLine(event.at, "error" if run.error and event.text == run.error[:500] else "info", event.text)
+        LogLine(event.at, "error" if run.error and event.text == run.error[:500] else "info", told(event.text))
         for event in run.events.order_by("-id")[:LOG_LINES]
     ]
