@@ -23,12 +23,12 @@ _MUST_BE_KNOWN = frozenset({"problem", "where"})
 Known = tuple[re.Pattern[str], str]
 
 
-def told(text: str) -> str:
+def worded(text: str) -> str:
     """The stored text in the language of the reader; as it is where it is none of the known ones."""
     return (_translated(text) or text) if _is_foreign() else text
 
 
-told_lazy = lazy(told, str)
+worded_lazy = lazy(worded, str)
 
 
 def is_known(text: str) -> bool:

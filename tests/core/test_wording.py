@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from madsafe_web.core.wording import is_known, told
+from madsafe_web.core.wording import is_known, worded
 
 
 @pytest.mark.parametrize(
@@ -25,21 +25,21 @@ from madsafe_web.core.wording import is_known, told
 )
 def test_a_stored_sentence_is_told_in_chinese_with_what_fills_its_places(stored: str, chinese: str) -> None:
     with translation.override("zh-hans"):
-        assert told(stored) == chinese
+        assert worded(stored) == chinese
 
 
 def test_an_english_reader_gets_the_sentence_as_it_is_stored() -> None:
     with translation.override("en"):
-        assert told("prompt is missing") == "prompt is missing"
+        assert worded("prompt is missing") == "prompt is missing"
 
 
 @pytest.mark.parametrize("text", ["", "Nobody wrote this", "a: b. c", "x" * 5000, "ends the reading of this file: x"])
 def test_a_text_that_is_none_of_the_known_sentences_stays_as_it_is(text: str) -> None:
     with translation.override("zh-hans"):
-        assert told(text) == text
+        assert worded(text) == text
     assert not is_known(text)
 
 
 def test_signs_of_formatting_in_what_fills_a_place_stay_as_they_are() -> None:
     with translation.override("zh-hans"):
-        assert told("%(x)s %s {0} is missing") == "缺少 %(x)s %s {0}"
+        assert worded("%(x)s %s {0} is missing") == "缺少 %(x)s %s {0}"
