@@ -12,6 +12,7 @@ LOG = (
 )
 STOPS = (
     _("%(run)s is at work, and no other run may start meanwhile. Start this one when it has ended."),
+    _("%(run)s is at work, and this run has to be alone. Start it when that one has ended."),
     _("%(run)s read %(read)s of %(total)s rows: its counts do not add up, so it is not done."),
     _("'%(stage)s' needs a finished run of '%(before)s' before it. Run that stage first."),
     _(
