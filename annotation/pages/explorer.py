@@ -109,18 +109,19 @@ def explorer_context(user: User, filters: PromptFilter) -> Context:
     """The page of the explorer."""
     merge_map = map_asked(filters)
     view, names = view_of(user, filters, merge_map), names_chosen(filters)
+    address = filters.address(page=view.pages.number if view.pages.number > 1 else None)
     return {
         "prompts": prompts_shown(view.rows, merge_map),
         "pager": view.pages,
         "view": view,
-        "address": filters.address(page=view.pages.number if view.pages.number > 1 else None),
+        "address": address,
         "filters": {name: filters.text(name) for name in ("q", "within", "sort", "label_q", *ranges())},
         "narrowed": filters.narrowed,
         "chips": chips(filters, names),
         "within": filters.address(within="responses") if filters.text("q") and not filters.text("within") else "",
         "facets": facets_shown(filters, merge_map, names),
         "scores": scores_counted(filters, merge_map) if SCORES in (filters.kept["open"] or ()) else None,
-        "scores_at": opening(filters, SCORES),
+        "scores_at": opening(address, SCORES),
         "sorts": [{"value": value, "label": label} for value, label in SORTS.items()],
         "maps": list(maps_published().values_list("version", flat=True)),
         "map": merge_map.version if merge_map else None,

@@ -80,20 +80,20 @@ def facets_shown(
     filters: PromptFilter, merge_map: MergeMap | None, names: Mapping[str, Mapping[str, Named]]
 ) -> list[Facet]:
     """All facets as the page begins: only what is chosen in them, and those counted that the address opens."""
-    found = []
+    found, address = [], filters.address(page=filters.kept["page"])
     for name in FACETS:
         if name in (filters.kept["open"] or ()):
             found.append(facet_counted(filters, merge_map, name))
             continue
         shown = [Value(value, named, None, True) for value, named in names.get(name, {}).items()]
         unfolded, title = bool(shown) or name in UNFOLDED, str(TITLES[name])
-        found.append(Facet(name, title, shown, 0, False, unfolded, opening(filters, name)))
+        found.append(Facet(name, title, shown, 0, False, unfolded, opening(address, name)))
     return found
 
 
-def opening(filters: PromptFilter, name: str) -> str:
+def opening(address: str, name: str) -> str:
     """The query string of the same page that also counts this facet itself."""
-    return filters.address(open=(*(filters.kept["open"] or ()), name), page=filters.kept["page"])
+    return f"{address}&open={name}" if address else f"open={name}"
 
 
 def facet_counted(filters: PromptFilter, merge_map: MergeMap | None, name: str) -> Facet:
