@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotation.bulk import found, insert, next_ids
 from annotation.importers.base import ImportedRow, RejectedRow, row_key
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.searching import remember
 from annotation.text import folded, language, response_key
+from madsafe_web.core.bulk import found, insert, next_ids
 from madsafe_web.core.models import Run
 
 PROMPT = (
