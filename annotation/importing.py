@@ -17,13 +17,13 @@ from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from annotation.bulk import nothing_collected
 from annotation.feeding import feed
 from annotation.importers.base import Importer, ImportOptions
 from annotation.models import Corpus
 from annotation.rejects import rejects_settle
 from annotation.stages.import_ import File
 from annotation.storing import sort_rows, store
+from madsafe_web.core.bulk import nothing_collected
 from madsafe_web.core.models import Run
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import StageError

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotation.bulk import found, insert, next_ids
 from annotation.feeding import Ready
 from annotation.importers.base import RejectedRow
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.searching import remember
+from madsafe_web.core.bulk import found, insert, next_ids
 from madsafe_web.core.models import Run
 
 PROMPT = (
