@@ -68,12 +68,12 @@ def _queue(run: Run) -> bool:
     if not run.chunks.exists():
         _plan(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
-    _refuse_beside(run)  # last, since planning may take a while
+    refuse_beside(run)  # last, since planning may take a while
     log(run, f"Queued by {run.actor_name}.")
     return True
 
 
-def _refuse_beside(run: Run) -> None:
+def refuse_beside(run: Run) -> None:
     """Raises StageError while a run is at work and one of the two has to be alone.
 
     Of two starts at the same moment the later one waits here for the end of the earlier one and then sees it. They
