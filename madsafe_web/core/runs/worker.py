@@ -14,7 +14,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from madsafe_web.core import logs
-from madsafe_web.core.llm import templates
+from madsafe_web.core.llm import templates, versions
 from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Generation, PromptTemplate, Run, RunRow
 from madsafe_web.core.runs import lease, service
@@ -118,7 +118,8 @@ def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float) ->
 def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> None:
     owner = lease.owner_name()
     context = point(declared.context)(run) if declared.context else None
-    with RowEngine(declared, params, context, _endpoint_names(run, declared)) as engine:
+    chosen = templates.using(versions.frozen(run))
+    with chosen, RowEngine(declared, params, context, _endpoint_names(run, declared)) as engine:
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
         while chunk := _next(run, owner, deadline):
