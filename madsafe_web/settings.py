@@ -266,6 +266,8 @@ WHITENOISE_AUTOREFRESH = DEBUG
 STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
+# The function that gives real prompts for the preview of a prompt template.
+TEMPLATE_EXAMPLES = "annotation.template_examples:examples"
 # What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).
 WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
 # Called by every sweep of a worker: what the apps must look after besides runs.
