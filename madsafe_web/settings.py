@@ -273,6 +273,8 @@ RUN_SUBJECT_PAGES = {
     ),
     "suggest": "annotation:label",
 }
+# The function that gives real prompts for the preview of a prompt template.
+TEMPLATE_EXAMPLES = "annotation.template_examples:examples"
 # What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).
 WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
 # Sentences that are stored in English and told in the language of the reader (madsafe_web.core.wording).

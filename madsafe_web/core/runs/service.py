@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from madsafe_web.core.audit import actor_name, audit, audit_queue
+from madsafe_web.core.llm import versions
 from madsafe_web.core.models import Chunk, Run, RunEvent, User
 from madsafe_web.core.runs import params as run_params
 from madsafe_web.core.runs.errors import StageError
@@ -90,6 +91,8 @@ def refuse_beside(run: Run) -> None:
 
 def _plan(run: Run) -> None:
     declared = stage(run.stage)
+    if isinstance(declared, RowStage):
+        versions.freeze(run, declared.templates)
     if not declared.plan:
         Chunk.objects.create(run=run, seq=0, subjects=[])
         return
