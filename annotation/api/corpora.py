@@ -76,7 +76,7 @@ class RejectedRow(serializers.Serializer[Any]):
     file = serializers.CharField(allow_blank=True)
     row = serializers.IntegerField(source="number")
     field = serializers.CharField(allow_blank=True)
-    reason = serializers.CharField(source="why")
+    reason = serializers.CharField()
 
 
 class ImportShown(serializers.Serializer[Any]):

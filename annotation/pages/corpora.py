@@ -23,6 +23,7 @@ from madsafe_web.core.charts.figures import histogram, scenario_distribution
 from madsafe_web.core.charts.parts import Chart
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.runs.pages import Item, value_text
+from madsafe_web.core.wording import worded
 
 MOST_BARS = 30
 MOST_NAMES = 12  # languages, kinds of attack, warnings and reasons that the page names
@@ -58,8 +59,13 @@ class Rejected:
     file: str
     number: int
     field: str
-    why: str
+    reason: str  # as it is stored: in English
     raw: str
+
+    @property
+    def why(self) -> str:
+        """The reason in the language of the reader."""
+        return worded(self.reason)
 
 
 def corpora_shown(rows: Iterable[Corpus]) -> list[CorpusShown]:
@@ -104,7 +110,7 @@ def corpus_context(row: Corpus, query: QueryDict) -> Context:
         "imports": imports[::-1],
         "languages": counted({language_name(code): n for code, n in facts.languages.items()}, facts.prompts),
         "attacks": counted(facts.attacks, facts.prompts),
-        "warnings": counted(warnings(imports), facts.prompts),
+        "warnings": counted({worded(text): n for text, n in warnings(imports).items()}, facts.prompts),
         "reasons": reasons(rejects),
         "mapping": [Item(name, value_text(value)) for name, value in row.mapping.items()],
         "figures": figures(row, facts),
@@ -137,7 +143,7 @@ def warnings(imports: Iterable[Imported]) -> Counter[str]:
 def reasons(rejects: QuerySet[RejectedImport]) -> list[Counted]:
     """Why these rows were rejected, the most frequent reasons first, each with its field."""
     rows = rejects.order_by().values_list("field", "reason")
-    found = {" ".join(filter(None, (field, reason))): n for field, reason, n in rows.annotate(n=Count("id"))}
+    found = {" ".join(filter(None, (field, worded(reason)))): n for field, reason, n in rows.annotate(n=Count("id"))}
     return counted(found, sum(found.values()))
 
 
