@@ -56,7 +56,8 @@ def withdrawal_start(*, user: User, corpus: Corpus) -> Run:
     if runs := busy():
         raise Busy([run_name(run) for run in runs])
     run = service.run_create(stage_name="withdraw", values={"corpus": corpus.pk}, user=user)
-    service.run_start(run)
+    if not service.run_start(run):  # another one was started at this moment
+        raise Busy([run_name(one) for one in busy()])
     tasks.enqueue(run)
     audit(user, "corpus.withdraw", corpus.name, corpus=corpus.pk, run=run.pk)
     return run
