@@ -18,7 +18,7 @@ from annotation.models import Corpus, RejectedImport
 from annotation.pages.distributions import Drawn
 from annotation.pages.imports import Imported, imports_of
 from annotation.prompt_filter import LANGUAGES
-from annotation.rejects import standing_rejects
+from annotation.rejects import standing_rejects, with_raw
 from madsafe_web.core.charts.figures import histogram, scenario_distribution
 from madsafe_web.core.charts.parts import Chart
 from madsafe_web.core.paging import newest_first
@@ -101,7 +101,7 @@ def corpus_context(row: Corpus, query: QueryDict) -> Context:
     facts = corpus_facts(row)
     imports = imports_of([row]).get(row.pk, [])
     rejects = standing_rejects(row)
-    page = newest_first(rejects, query)
+    page = newest_first(rejects.defer("raw"), query)
     return {
         "corpus": row,
         "state": corpus_state(row, imports),
@@ -114,7 +114,8 @@ def corpus_context(row: Corpus, query: QueryDict) -> Context:
         "reasons": reasons(rejects),
         "mapping": [Item(name, value_text(value)) for name, value in row.mapping.items()],
         "figures": figures(row, facts),
-        "rejected": [rejected_shown(row, one) for one in page.rows],
+        "rejected": [rejected_shown(row, one) for one in with_raw(page.rows, RAW_SHOWN + 1)],
+        "corrected": RejectedImport.objects.filter(corpus=row).exclude(corrected=None).count(),
         "pager": page.pager,
     }
 

@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from madsafe_web.core.audit import actor_name, audit, audit_queue
+from madsafe_web.core.llm import versions
 from madsafe_web.core.models import Chunk, Run, RunEvent, User
 from madsafe_web.core.runs import params as run_params
 from madsafe_web.core.runs.errors import StageError
@@ -68,12 +69,12 @@ def _queue(run: Run) -> bool:
     if not run.chunks.exists():
         _plan(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
-    _refuse_beside(run)  # last, since planning may take a while
+    refuse_beside(run)  # last, since planning may take a while
     log(run, f"Queued by {run.actor_name}.")
     return True
 
 
-def _refuse_beside(run: Run) -> None:
+def refuse_beside(run: Run) -> None:
     """Raises StageError while a run is at work and one of the two has to be alone.
 
     Of two starts at the same moment the later one waits here for the end of the earlier one and then sees it. They
@@ -90,6 +91,8 @@ def _refuse_beside(run: Run) -> None:
 
 def _plan(run: Run) -> None:
     declared = stage(run.stage)
+    if isinstance(declared, RowStage):
+        versions.freeze(run, declared.templates)
     if not declared.plan:
         Chunk.objects.create(run=run, seq=0, subjects=[])
         return

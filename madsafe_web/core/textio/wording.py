@@ -16,6 +16,8 @@ ROWS = (
     _("is not valid JSON: %(error)s at character %(character)s"),
     _("is not valid CSV: %(error)s"),
     _("has %(cells)s cells, expected %(columns)s"),
+    _("opens a quote that does not close"),
+    _("seems to go on from a row whose quotes are broken"),
 )
 # Of a file: what is wrong with it.
 FILES = (
