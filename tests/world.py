@@ -99,7 +99,7 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
         "api:run": [run],
         **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel", "retry", "failed")},
         "api:endpoint": [endpoint],
-        **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected")},
+        **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected", "-withdraw")},
         "api:prompt": [prompt.pk],
         "api:label": [label],
         **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-publish", "-finish")},
