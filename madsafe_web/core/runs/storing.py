@@ -65,5 +65,5 @@ def store_outcomes(run: Run, ended: Sequence[Ended], completed: Collection[int])
 
 
 def _outcome(run: Run, key: str, result: Result) -> tuple[Any, ...]:
-    error_class = result.message.partition(":")[0][:40] if result.outcome == Outcome.ERROR else ""
-    return (run.pk, key, result.outcome.value, error_class, result.message[:500])
+    named = result.kind or (result.message.partition(":")[0] if result.outcome == Outcome.ERROR else "")
+    return (run.pk, key, result.outcome.value, named[:40], result.message[:500])
