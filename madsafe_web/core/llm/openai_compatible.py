@@ -30,6 +30,7 @@ from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.completion import parsed, parsed_stream, refused
 from madsafe_web.core.llm.limiter import REMAINING, Limiter
 
+ENCODING = "Content-Encoding"  # the length declared is then that of what was packed
 BYTES_PER_TOKEN = 3.0  # of a request, for what it may cost before the server says so
 DETAIL_CHARACTERS = 300
 SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
@@ -242,7 +243,7 @@ class OpenAICompatibleBackend:
             raise CallError("cut_off", message) from None  # its own text may hold headers, and those the key
 
     async def _exchange(self, body: bytes) -> Answer:
-        async with self._session().post(self._url, data=body, allow_redirects=False) as response:
+        async with self._session().post(self._url, data=aiohttp.BytesPayload(body), allow_redirects=False) as response:
             try:
                 received = await self._read(response)
             except TimeoutError as error:
@@ -256,6 +257,9 @@ class OpenAICompatibleBackend:
             return Answer(response.status, retry_after_seconds(response.headers.get("Retry-After", "")), received)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        declared = response.content_length
+        if declared is not None and declared <= self._policy.max_response_bytes and ENCODING not in response.headers:
+            return await response.read()
         body = bytearray()
         async for part in response.content.iter_any():
             body += part

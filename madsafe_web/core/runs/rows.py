@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
@@ -234,7 +234,8 @@ class RowEngine:
         async with self.places[endpoint]:
             self._go_on()
             given = await backend.complete(call)
-        reply = replace(given, text=storable(given.text), reasoning=storable(given.reasoning), key=key)
+        tokens = given.prompt_tokens, given.completion_tokens
+        reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
         self._generated.append(Generated(row, call, reply))
         self._tell()
         return reply
