@@ -34,6 +34,10 @@ World = dict[str, list[object]]  # full name of an address → its arguments, fo
 PROMPTS_PARTS: World = {
     f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
 }
+TEMPLATES: World = {
+    **{f"templates:{part}": ["label.en"] for part in ("template", "edit", "use", "diff")},
+    "templates:version": ["label.en", 0],
+}
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
 ROWS = b'{"q": "a prompt", "a": "a reply"}\n{"q": "", "a": "a reply"}\n'
@@ -69,13 +73,13 @@ def make_world(folder: Path) -> World:
         **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
-        **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
+        **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel", "retry", "failed")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
-        **{**PROMPTS_PARTS, **upload_world()},
+        **{**PROMPTS_PARTS, **TEMPLATES, **upload_world()},
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
@@ -93,7 +97,7 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
     """The objects of the API's addresses, which are those of the pages."""
     return {
         "api:run": [run],
-        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
+        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel", "retry", "failed")},
         "api:endpoint": [endpoint],
         **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected")},
         "api:prompt": [prompt.pk],

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from madsafe_web.core.llm.models import Endpoint, Generation, PromptTemplate
+from madsafe_web.core.llm.models import Endpoint, Generation, PromptTemplate, TemplateVersion
 from madsafe_web.core.runs.models import Chunk, Run, RunEvent, RunRow
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Run",
     "RunEvent",
     "RunRow",
+    "TemplateVersion",
     "User",
     "WorkerPulse",
 ]

@@ -13,6 +13,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from madsafe_web.core import logs
+from madsafe_web.core.llm import templates, versions
 from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Run
 from madsafe_web.core.runs import hand, lease, service
@@ -104,7 +105,7 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> No
     owner = lease.owner_name()
     context = point(declared.context)(run) if declared.context else None
     engine = RowEngine(declared, params, context, _endpoint_names(run, declared))
-    with engine, lease.Heartbeat(run, owner) as heartbeat:
+    with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
         hand.Hand(run, declared, engine, heartbeat).work(deadline)
