@@ -24,6 +24,11 @@ RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
 BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible")
 SAMPLING = tuple(each.name for each in fields(Sampling))
+# Options of served models that say how to ask, not what: see openai_compatible.py.
+WAITING = {
+    *("total_timeout", "connect_timeout", "tries", "rate_limit_tries", "backoff", "longest_wait", "max_response_bytes"),
+    *("rpm", "tpm", "trip", "stream"),
+}
 LONGEST_KEY = 500
 KEY_RULE = "letters, digits and signs without spaces, at most 500."
 
@@ -143,10 +148,15 @@ def backend_of(wanted: EndpointSpec) -> Backend:
 def call_key(endpoint: Endpoint, call: Call) -> str:
     """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
     identity = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, endpoint.options],
+        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, _deciding(endpoint.options)],
         "messages": [[message.role, message.content] for message in call.messages],
         "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,
         "sample": call.sample,
     }
     return hashlib.blake2b(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def _deciding(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that can change a reply: not how long it is waited for, how often it is asked, or how it travels."""
+    return {name: value for name, value in options.items() if name not in WAITING} if options else options

@@ -20,8 +20,12 @@ MOST: dict[str, float] = {
     "backoff": 600,
     "longest_wait": 3600,
     "max_response_bytes": 1 << 30,
+    "rpm": 10_000_000,
+    "tpm": 10_000_000_000,
+    "trip": 100_000,
 }
-COUNTS = ("tries", "rate_limit_tries", "max_response_bytes")
+COUNTS = ("tries", "rate_limit_tries", "max_response_bytes", "trip")
+OURS = ("model", "messages", "stream")  # fields of a request that `extra` must leave alone
 MARKS = ("offline_rules",)  # known to the engine for every backend
 
 
@@ -42,13 +46,23 @@ def _wrong_option(options: Mapping[str, Any]) -> str:
     if not isinstance(options, Mapping):
         return _("Write the options as a JSON object.")
     for name, value in options.items():
-        if name in MARKS:
-            continue
-        if name not in Policy.__dataclass_fields__:
-            known = ", ".join(sorted((*MOST, *MARKS)))
+        if name not in (*Policy.__dataclass_fields__, *MARKS):
+            known = ", ".join(sorted((*Policy.__dataclass_fields__, *MARKS)))
             return _("There is no option '%(name)s'. Known: %(known)s.") % {"name": name, "known": known}
-        number = int if name in COUNTS else (int, float)
-        if isinstance(value, bool) or not isinstance(value, number) or not 0 < value <= MOST[name]:
-            bounds = {"name": name, "most": f"{MOST[name]:g}"}
-            return _("The option '%(name)s' must be a number above 0 and at most %(most)s.") % bounds
+        if wrong := _wrong_value(name, value):
+            return wrong
+    return ""
+
+
+def _wrong_value(name: str, value: Any) -> str:
+    if name == "stream" and not isinstance(value, bool):
+        return _("The option 'stream' must be true or false.")
+    if name == "extra" and (not isinstance(value, Mapping) or set(value) & set(OURS)):
+        return _("The option 'extra' must be a JSON object of fields other than %(ours)s.") % {"ours": ", ".join(OURS)}
+    if name not in MOST:
+        return ""
+    number = int if name in COUNTS else (int, float)
+    if isinstance(value, bool) or not isinstance(value, number) or not 0 < value <= MOST[name]:
+        bounds = {"name": name, "most": f"{MOST[name]:g}"}
+        return _("The option '%(name)s' must be a number above 0 and at most %(most)s.") % bounds
     return ""
