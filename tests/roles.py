@@ -98,6 +98,10 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # to the run, with a message: none of its rows failed
     "runs:retry": {"POST": only(302, "lead")},
     "runs:failed": {"GET": READ},
+    # to the new run
+    "runs:clone": {"POST": only(302, "lead")},
+    # to the run: no limit named is no budget
+    "runs:edit": {"GET": only(200, "lead"), "POST": only(302, "lead")},
     "annotation:corpora": {"GET": READ},
     # no file is chosen
     "annotation:upload": {"GET": only(200, "lead"), "POST": only(422, "lead")},

@@ -69,7 +69,10 @@ def make_world(folder: Path) -> World:
         **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
-        **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel", "retry", "failed")},
+        **{
+            f"runs:{verb}": [run.pk]
+            for verb in ("detail", "progress", "pause", "resume", "cancel", "retry", "failed", "clone", "edit")
+        },
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],

@@ -16,6 +16,7 @@ from django.db import transaction
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
+from madsafe_web.core.llm import prices
 from madsafe_web.core.llm.base import Backend, Call
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
@@ -142,7 +143,7 @@ def backend_of(wanted: EndpointSpec) -> Backend:
 def call_key(endpoint: Endpoint, call: Call) -> str:
     """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
     identity = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, endpoint.options],
+        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, prices.without(endpoint.options)],
         "messages": [[message.role, message.content] for message in call.messages],
         "sampling": asdict(call.sampling),
         "template": call.template_sha,

@@ -37,6 +37,7 @@ def _take_back(run: Run, user: User | None, kind: str) -> int:
     taken = sum(_reopen(run, pk, kind) for pk in chunks)
     resting.update(state=S.QUEUED, error="", finished=None)
     run.refresh_from_db()
+    service.count_work(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
     service.refuse_beside(run)
     which = f" of class '{kind}'" if kind else ""

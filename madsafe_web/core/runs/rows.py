@@ -19,6 +19,7 @@ from typing import Any, cast
 from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Reply, Scorer
 from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get
 from madsafe_web.core.models import Endpoint, Generation
+from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 
@@ -74,6 +75,7 @@ class RowEngine:
         self.concurrency = max((row.concurrency for row in self.endpoints.values()), default=64)
         self.events: queue.Queue[Event] = queue.Queue(maxsize=4 * GROUP_ROWS)
         self.unwritten: list[Generated] = []  # replies that came in while the rows were being stopped
+        self.budget: Budget | None = None  # of the run, where it has one
         self.stop = threading.Event()
         self.places = {name: asyncio.Semaphore(row.concurrency) for name, row in self.endpoints.items()}
         self.loop = asyncio.new_event_loop()
@@ -200,7 +202,7 @@ class RowEngine:
             if cached is not None:
                 return cached
         async with self.places[endpoint]:
-            given = await backend.complete(call)
+            given = await (self.budget.spend(endpoint, call, backend) if self.budget else backend.complete(call))
         reply = replace(given, text=storable(given.text), reasoning=storable(given.reasoning), key=key)
         await self._put(Generated(row, call, reply))
         return reply

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from madsafe_web.core.runs import views
+from madsafe_web.core.runs import draft_views, views
 
 app_name = "runs"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("<int:pk>/pause/", views.pause, name="pause"),
     path("<int:pk>/resume/", views.resume, name="resume"),
     path("<int:pk>/cancel/", views.cancel, name="cancel"),
+    path("<int:pk>/clone/", draft_views.clone, name="clone"),
+    path("<int:pk>/edit/", draft_views.edit, name="edit"),
     path("<int:pk>/retry/", views.retry, name="retry"),
     path("<int:pk>/failed/", views.failed, name="failed"),
 ]

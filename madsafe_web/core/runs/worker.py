@@ -17,8 +17,9 @@ from madsafe_web.core import logs
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Generation, PromptTemplate, Run, RunRow
-from madsafe_web.core.runs import lease, service
+from madsafe_web.core.runs import lease, service, usage
 from madsafe_web.core.runs import params as run_params
+from madsafe_web.core.runs.budget import OverBudget
 from madsafe_web.core.runs.errors import LeaseLost, NeedsPeople, ProcessLost, StageError, Stopped
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.rows import Finished, Generated, RowEngine
@@ -26,6 +27,12 @@ from madsafe_web.core.runs.stage import COUNTED_AS, Outcome, Result, RowStage, W
 from madsafe_web.core.runs.stages import point, stage
 
 logger = logging.getLogger(__name__)
+# What ends the work early, and the state that the run then rests in; anything else is a failure.
+RESTS_AS: dict[type[BaseException], Run.State] = {
+    NeedsPeople: Run.State.NEEDS_PEOPLE,
+    ProcessLost: Run.State.LOST,
+    OverBudget: Run.State.OVER_BUDGET,
+}
 
 
 def work_on(run_id: int, seconds: float = float("inf")) -> Run:
@@ -62,12 +69,8 @@ def _work(run: Run, deadline: float) -> None:
         else:
             _work_whole(run, declared, params, deadline)
         service.run_finish(run)
-    except (StageError, EndpointDown) as error:
-        service.run_fail(run, str(error))
-    except NeedsPeople as error:
-        service.run_fail(run, str(error), Run.State.NEEDS_PEOPLE)
-    except ProcessLost as error:
-        service.run_fail(run, str(error), Run.State.LOST)
+    except (StageError, EndpointDown, NeedsPeople, ProcessLost) as error:
+        service.run_fail(run, str(error), RESTS_AS.get(type(error), Run.State.FAILED))
     except (Stopped, LeaseLost):
         pass  # asked for, or another worker goes on: both already stand in the database
     except OperationalError:
@@ -119,9 +122,12 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> No
     owner = lease.owner_name()
     context = point(declared.context)(run) if declared.context else None
     with RowEngine(declared, params, context, _endpoint_names(run, declared)) as engine:
+        engine.budget = usage.budget_of(run, engine.endpoints.values())
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
         while chunk := _next(run, owner, deadline):
+            if engine.budget:
+                engine.budget.learn(usage.spent(run))
             with _in_hand(chunk, owner) as heartbeat:
                 _work_chunk(run, declared, chunk, heartbeat, engine)
 
@@ -157,6 +163,7 @@ def _write_group(
 ) -> None:
     lease.hold(chunk, owner)
     _store_replies(run, generated)
+    usage.count(chunk.pk, generated)
     results: list[Result] = write(run, [(one.key, one.row, one.result) for one in finished]) if finished else []
     _store_outcomes(run, chunk, [(one.key, result) for one, result in zip(finished, results, strict=True)])
 

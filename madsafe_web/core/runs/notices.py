@@ -1,0 +1,36 @@
+"""The bell: whoever started a run is told when it comes to rest. `User.unseen` counts without a look at the notices."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from madsafe_web.core.models import Run, RunNotice, User
+
+
+def notice_add(run: Run, state: str) -> None:
+    """Tell the person who started the run, in the transaction that brings it to rest. Commands have nobody to tell."""
+    if run.actor_id is None:
+        return
+    user = User.objects.get(pk=run.actor_id)
+    now = timezone.now()
+    RunNotice.objects.create(
+        user=user,
+        run=run,
+        state=state,
+        mail_due=now if user.notify_mail and user.email else None,
+        hook_due=now if user.hook_url else None,
+    )
+    User.objects.filter(pk=user.pk).update(unseen=F("unseen") + 1)
+
+
+@transaction.atomic
+def notices_seen(*, user: User, run: Run | None = None) -> int:
+    """Mark what was told to a person as seen, all or of one run; returns how many are unseen still."""
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    rows = RunNotice.objects.filter(user=locked, seen=False)
+    (rows.filter(run=run) if run else rows).update(seen=True)
+    user.unseen = locked.unseen = rows.count()
+    locked.save(update_fields=["unseen"])
+    return user.unseen
