@@ -89,6 +89,12 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},
     "runs:detail": {"GET": READ},
+    "runs:notices": {"GET": READ},
+    # who may start no runs is told of none
+    "runs:bell": {"GET": READ},
+    "runs:notices-newest": {"GET": READ},
+    # to the list
+    "runs:notices-seen": {"POST": signed_in(302)},
     # the run has ended: poll no more
     "runs:progress": {"GET": signed_in(286)},
     # to the run, with a message: it has ended

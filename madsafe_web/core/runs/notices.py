@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
 from madsafe_web.core.models import Run, RunNotice, User
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeLine:
+    """A notice in a list; `error` is the first sentence of what went wrong."""
+
+    id: int
+    run: int
+    name: str
+    state: str
+    error: str
+    at: datetime
+    seen: bool
+
+
+def notice_lines(rows: Iterable[RunNotice]) -> list[NoticeLine]:
+    """Notices as lines of a list; with their runs at hand, without any query."""
+    from madsafe_web.core.method import run_name  # here: it looks at runs, whose work ends with a notice
+
+    return [
+        NoticeLine(
+            id=row.pk,
+            run=row.run_id,
+            name=run_name(row.run),
+            state=row.state,
+            error=row.run.error.partition(". ")[0] if row.state == row.run.state else "",
+            at=row.at,
+            seen=row.seen,
+        )
+        for row in rows
+    ]
 
 
 def notice_add(run: Run, state: str) -> None:
@@ -26,11 +61,11 @@ def notice_add(run: Run, state: str) -> None:
 
 
 @transaction.atomic
-def notices_seen(*, user: User, run: Run | None = None) -> int:
-    """Mark what was told to a person as seen, all or of one run; returns how many are unseen still."""
+def notices_seen(*, user: User, notice: int | None = None) -> int:
+    """Mark what was told to a person as seen, all or one of them; returns how many are unseen still."""
     locked = User.objects.select_for_update().get(pk=user.pk)
     rows = RunNotice.objects.filter(user=locked, seen=False)
-    (rows.filter(run=run) if run else rows).update(seen=True)
+    (rows.filter(pk=notice) if notice else rows).update(seen=True)
     user.unseen = locked.unseen = rows.count()
     locked.save(update_fields=["unseen"])
     return user.unseen

@@ -1,10 +1,14 @@
 from django.urls import path
 
-from madsafe_web.core.runs import draft_views, views
+from madsafe_web.core.runs import draft_views, notice_views, views
 
 app_name = "runs"
 urlpatterns = [
     path("", views.run_list, name="list"),
+    path("notices/", notice_views.notice_list, name="notices"),
+    path("notices/bell/", notice_views.bell, name="bell"),
+    path("notices/newest/", notice_views.newest, name="notices-newest"),
+    path("notices/seen/", notice_views.seen, name="notices-seen"),
     path("start/", views.start, name="start"),
     path("<int:pk>/", views.detail, name="detail"),
     path("<int:pk>/progress/", views.progress, name="progress"),
