@@ -1,4 +1,4 @@
-"""Which rows of the core exist for whom: people, tokens, the audit record, answers kept for requests sent twice, notices."""
+"""Which rows of the core exist for whom: people, tokens, the audit record, notices, answers kept for requests."""
 
 from __future__ import annotations
 
