@@ -10,11 +10,10 @@ from madsafe_web.core.audit import actor_name, audit
 from madsafe_web.core.models import Chunk, Run, RunRow, User
 from madsafe_web.core.runs import lease, service, tasks
 from madsafe_web.core.runs.errors import StageError
-from madsafe_web.core.runs.stage import COUNTED_AS
+from madsafe_web.core.runs.stage import FAILURES
 
 S = Run.State
 RETRYABLE = (S.DONE, S.FAILED, S.LOST, S.PAUSED, S.NEEDS_PEOPLE, S.OVER_BUDGET)
-FAILURES = tuple(outcome for outcome, count in COUNTED_AS.items() if count == "failed")
 
 
 def run_retry(*, run: Run, user: User | None, kind: str = "") -> int:
