@@ -127,6 +127,7 @@ class RejectedImport(models.Model):
     field = models.CharField(max_length=60, blank=True)
     reason = models.CharField(max_length=300)
     raw = models.TextField(blank=True, default="")  # the row as JSON, to be corrected; "" where it was too large
+    corrected = models.ForeignKey("core.Run", null=True, on_delete=models.PROTECT, related_name="+")  # that did
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "corpus", "file", "row"], name="reject_once_per_row")]

@@ -273,8 +273,16 @@ RUN_SUBJECT_PAGES = {
     ),
     "suggest": "annotation:label",
 }
+# The function that gives real prompts for the preview of a prompt template.
+TEMPLATE_EXAMPLES = "annotation.template_examples:examples"
 # What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).
 WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
+# Sentences that are stored in English and told in the language of the reader (madsafe_web.core.wording).
+WORDINGS = [
+    "madsafe_web.core.runs.wording.TEXTS",
+    "madsafe_web.core.textio.wording.TEXTS",
+    "annotation.wording.TEXTS",
+]
 # Called by every sweep of a worker: what the apps must look after besides runs.
 SWEEP_HOOKS = [
     "pipeline.tuning:stop_abandoned",

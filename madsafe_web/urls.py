@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("madsafe_web.core.accounts.urls")),
     path("audit/", include("madsafe_web.core.auditing.urls")),
     path("endpoints/", include("madsafe_web.core.llm.urls")),
+    path("templates/", include("madsafe_web.core.llm.editing.urls")),
     path("admin/", site.urls),
     path("runs/", include("madsafe_web.core.runs.urls")),
     path("", include("annotation.urls")),

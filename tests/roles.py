@@ -85,6 +85,15 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "llm:endpoint": {"GET": only(200, "admin"), "POST": only(422, "admin")},
     # the page says that nobody answers there
     "llm:endpoint-try": {"POST": only(200, "admin")},
+    "templates:list": {"GET": READ},
+    "templates:template": {"GET": READ},
+    "templates:version": {"GET": READ},
+    # no two versions are named
+    "templates:diff": {"GET": signed_in(404)},
+    # the form has no text
+    "templates:edit": {"GET": only(200, "lead"), "POST": only(422, "lead")},
+    # to the template: the form names no version
+    "templates:use": {"POST": only(302, "lead")},
     "runs:list": {"GET": READ},
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},

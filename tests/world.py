@@ -35,6 +35,10 @@ World = dict[str, list[object]]  # full name of an address → its arguments, fo
 PROMPTS_PARTS: World = {
     f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
 }
+TEMPLATES: World = {
+    **{f"templates:{part}": ["label.en"] for part in ("template", "edit", "use", "diff")},
+    "templates:version": ["label.en", 0],
+}
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
 ROWS = b'{"q": "a prompt", "a": "a reply"}\n{"q": "", "a": "a reply"}\n'
@@ -76,7 +80,7 @@ def make_world(folder: Path) -> World:
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
-        **{**PROMPTS_PARTS, **upload_world()},
+        **{**PROMPTS_PARTS, **TEMPLATES, **upload_world()},
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands

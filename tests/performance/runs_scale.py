@@ -130,9 +130,7 @@ def subjects(seq: int) -> list[str]:
 def _rows(run: int, rows: int) -> None:
     from django.db import connection, transaction
 
-    statement = (
-        "INSERT INTO core_runrow (run_id, subject, outcome, error_class, message) VALUES (%s, %s, %s, %s, %s)"  # noqa: S608
-    )
+    statement = "INSERT INTO core_runrow (run_id, subject, outcome, error_class, message) VALUES (%s, %s, %s, %s, %s)"
     for first in range(0, rows, 50_000):
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.executemany(statement, list(_ends(run, first, min(first + 50_000, rows))))

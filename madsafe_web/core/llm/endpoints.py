@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from django.db import transaction
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
 from madsafe_web.core.llm import prices
-from madsafe_web.core.llm.base import Backend, Call
+from madsafe_web.core.llm.base import Backend, Call, Sampling
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
 BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible")
+SAMPLING = tuple(each.name for each in fields(Sampling))
 LONGEST_KEY = 500
 KEY_RULE = "letters, digits and signs without spaces, at most 500."
 
@@ -145,7 +146,7 @@ def call_key(endpoint: Endpoint, call: Call) -> str:
     identity = {
         "provider": [endpoint.backend, endpoint.base_url, endpoint.model, prices.without(endpoint.options)],
         "messages": [[message.role, message.content] for message in call.messages],
-        "sampling": asdict(call.sampling),
+        "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,
         "sample": call.sample,
     }

@@ -28,6 +28,7 @@ class Run(models.Model):
 
     stage = models.CharField(max_length=40)
     params = models.JSONField(default=dict)
+    templates = models.JSONField(default=dict)  # fixed at its start: name of a prompt template → sha256 of its text
     state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
     # A declared chain of runs: its name with the hash of its configuration, and this run's place in it.
     chain = models.CharField(max_length=80, blank=True)

@@ -26,6 +26,7 @@ from madsafe_web.core.runs.retrying import RETRYABLE, failed_rows
 from madsafe_web.core.runs.stage import Outcome, RowStage
 from madsafe_web.core.runs.stages import stages
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN
+from madsafe_web.core.wording import worded
 
 MOST_CELLS = 400
 LOG_LINES = 100
@@ -137,7 +138,12 @@ class FailedRow:
 class LogLine:
     when: datetime
     level: str
-    text: str
+    text: str  # as it is stored: in English
+
+    @property
+    def told(self) -> str:
+        """The line in the language of the reader."""
+        return worded(self.text)
 
 
 def sums_of(runs: Iterable[Run]) -> dict[int, dict[str, int]]:
@@ -260,8 +266,10 @@ def duration(length: timedelta) -> str:
 
 def notice(error: str) -> Notice | None:
     """A run's error: its first sentence says what happened, the others what was kept and what to do."""
-    what, stop, rest = error.partition(". ")
-    return Notice(f"{what}." if stop else what, rest) if error else None
+    text = worded(error)
+    stop = "。" if "。" in text else ". "
+    what, found, rest = text.partition(stop)
+    return Notice(what + found.strip(), rest) if error else None
 
 
 def params_sha(run: Run) -> str:

@@ -79,6 +79,7 @@ class RowStage:
     finish   "module:function" (run) -> None: once, inside the transaction that makes the run done
     endpoints "module:function" (run) -> list[str]: names of the endpoints it asks; without it, the values of the
              parameters called `endpoint` or `..._endpoint`
+    templates names of the prompt templates that its rows are rendered with, without the language ("label")
     """
 
     name: str
@@ -90,6 +91,7 @@ class RowStage:
     context: str = ""
     finish: str = ""
     endpoints: str = ""
+    templates: tuple[str, ...] = ()
     rows_per_chunk: int = 500
 
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0006_endpoint_key_env'),
+        ('core', '0007_templates'),
     ]
 
     operations = [
@@ -109,5 +109,9 @@ class Migration(migrations.Migration):
             options={
                 'indexes': [models.Index(fields=['user', '-id'], name='runnotice_newest')],
             },
+        ),
+        migrations.AddIndex(
+            model_name='runrow',
+            index=models.Index(condition=models.Q(('outcome__in', ('unparsed', 'truncated', 'provider_refused', 'error'))), fields=['run', 'outcome', 'error_class', 'id'], name='runrow_failed'),
         ),
     ]
