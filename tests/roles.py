@@ -103,6 +103,8 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "runs:bell": {"GET": READ},
     "runs:notices-newest": {"GET": READ},
     # to the list
+    # to the list: nothing named means that nothing is sent
+    "runs:notices-sent": {"GET": only(200, "lead"), "POST": only(302, "lead")},
     "runs:notices-seen": {"POST": signed_in(302)},
     # the run has ended: poll no more
     "runs:progress": {"GET": signed_in(286)},

@@ -9,8 +9,15 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 
+from madsafe_web.core import crypto, outbound
+from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, RunNotice, User
+
+
+class MissingSecret(Exception):
+    """A webhook without a secret to sign with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,26 @@ def notice_add(run: Run, state: str) -> None:
         hook_due=now if user.hook_url else None,
     )
     User.objects.filter(pk=user.pk).update(unseen=F("unseen") + 1)
+
+
+@sensitive_variables("secret")
+@transaction.atomic
+def notify_set(*, user: User, mail: str, url: str, secret: str) -> None:
+    """Send notices to this e-mail address and this webhook too; "" means neither.
+
+    An empty `secret` keeps the stored one while the webhook stays on its server. Raises outbound.Refused for an address
+    that must not be asked, MissingSecret, and crypto.SecretError where secrets cannot be stored.
+    """
+    row = User.objects.select_for_update().get(pk=user.pk)
+    server = outbound.target(url).url.origin() if url else None
+    kept = row.hook_secret if row.hook_url and outbound.target(row.hook_url).url.origin() == server else ""
+    if url and not secret and not kept:
+        raise MissingSecret
+    row.notify_mail, row.email = bool(mail), mail or row.email
+    row.hook_url = url
+    row.hook_secret = (crypto.encrypt(secret) if secret else kept) if url else ""
+    row.save(update_fields=["notify_mail", "email", "hook_url", "hook_secret"])
+    audit(user, "user.notify", row.username, mail=row.notify_mail, hook=str(server) if server else "")
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ urlpatterns = [
     path("notices/", notice_views.notice_list, name="notices"),
     path("notices/bell/", notice_views.bell, name="bell"),
     path("notices/newest/", notice_views.newest, name="notices-newest"),
+    path("notices/sent/", notice_views.sent, name="notices-sent"),
     path("notices/seen/", notice_views.seen, name="notices-seen"),
     path("start/", views.start, name="start"),
     path("<int:pk>/", views.detail, name="detail"),
