@@ -111,6 +111,6 @@ def link(notice: RunNotice) -> str:
 
 
 def signature(user: User, body: bytes) -> str:
-    """The word "sha256=" and the HMAC-SHA256 of the body under the person's secret, in hex. Raises crypto.SecretError."""
+    """The word "sha256=" and the HMAC of the body under the person's secret, in hex. Raises crypto.SecretError."""
     key = crypto.decrypt(user.hook_secret).encode()
     return "sha256=" + hmac.new(key, body, hashlib.sha256).hexdigest()
