@@ -112,6 +112,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='runrow',
-            index=models.Index(condition=models.Q(('outcome__in', ('unparsed', 'truncated', 'provider_refused', 'error'))), fields=['run', 'outcome', 'error_class', 'id'], name='runrow_failed'),
+            index=models.Index(fields=['run', 'outcome', 'error_class'], name='runrow_ended'),
+        ),
+        migrations.RemoveIndex(
+            model_name='runrow',
+            name='runrow_outcome',
         ),
     ]

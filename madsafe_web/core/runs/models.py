@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from madsafe_web.core.runs.stage import FAILURES, Outcome
+from madsafe_web.core.runs.stage import Outcome
 
 
 class Run(models.Model):
@@ -120,15 +120,7 @@ class RunRow(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "subject"], name="runrow_one_per_subject")]
-        indexes = [
-            models.Index(fields=["run", "outcome"], name="runrow_outcome"),
-            # Of the failed rows alone, which are few: shown by class without a look at the rows themselves.
-            models.Index(
-                fields=["run", "outcome", "error_class", "id"],
-                name="runrow_failed",
-                condition=models.Q(outcome__in=FAILURES),
-            ),
-        ]
+        indexes = [models.Index(fields=["run", "outcome", "error_class"], name="runrow_ended")]
 
 
 class RunNotice(models.Model):
