@@ -288,9 +288,18 @@ SWEEP_HOOKS = [
     "pipeline.tuning:stop_abandoned",
     "annotation.pieces:uploads_tidy",
     "madsafe_web.core.api.once:sweep",
+    "madsafe_web.core.runs.sending:notices_send",
 ]
 # Called when a backup was restored: what the database holds besides rows of models is made anew.
 RESTORE_HOOKS = ["annotation.searching:rebuild"]
+# The server that sends e-mail; without one, nobody is offered notices by e-mail.
+EMAIL_HOST = env("MADSAFE_EMAIL_HOST")
+EMAIL_PORT = int(env("MADSAFE_EMAIL_PORT", "587"))
+EMAIL_HOST_USER = env("MADSAFE_EMAIL_USER")
+EMAIL_HOST_PASSWORD = env("MADSAFE_EMAIL_PASSWORD")
+EMAIL_USE_TLS = env_flag("MADSAFE_EMAIL_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("MADSAFE_EMAIL_FROM", f"madsafe@{SITE.hostname}")
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))

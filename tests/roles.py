@@ -98,6 +98,14 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},
     "runs:detail": {"GET": READ},
+    "runs:notices": {"GET": READ},
+    # who may start no runs is told of none
+    "runs:bell": {"GET": READ},
+    "runs:notices-newest": {"GET": READ},
+    # to the list
+    # to the list: nothing named means that nothing is sent
+    "runs:notices-sent": {"GET": only(200, "lead"), "POST": only(302, "lead")},
+    "runs:notices-seen": {"POST": signed_in(302)},
     # the run has ended: poll no more
     "runs:progress": {"GET": signed_in(286)},
     # to the run, with a message: it has ended
@@ -107,6 +115,10 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # to the run, with a message: none of its rows failed
     "runs:retry": {"POST": only(302, "lead")},
     "runs:failed": {"GET": READ},
+    # to the new run
+    "runs:clone": {"POST": only(302, "lead")},
+    # to the run: no limit named is no budget
+    "runs:edit": {"GET": only(200, "lead"), "POST": only(302, "lead")},
     "annotation:corpora": {"GET": READ},
     # no file is chosen
     "annotation:upload": {"GET": only(200, "lead"), "POST": only(422, "lead")},

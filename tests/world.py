@@ -30,6 +30,7 @@ from tests.roles import ROLES
 
 CORPUS_PARTS = ("", "-use", "-corrected", "-rejects", "-withdraw")
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
+RUN_VERBS = ("detail", "progress", "pause", "resume", "cancel", "retry", "failed", "clone", "edit")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 PROMPTS_PARTS: World = {
     f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
@@ -73,7 +74,7 @@ def make_world(folder: Path) -> World:
         **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
-        **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel", "retry", "failed")},
+        **{f"runs:{verb}": [run.pk] for verb in RUN_VERBS},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],

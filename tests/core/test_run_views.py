@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from madsafe_web.core.models import AuditEvent, Chunk, Run, RunRow
 from madsafe_web.core.runs import pages, service
 from tests.factories import Person, make_run
+from tests.helpers.queries import query_count
 
 pytestmark = pytest.mark.django_db
 S = Run.State
@@ -323,3 +324,14 @@ def test_retrying_a_run_without_failed_rows_says_so(lead: Person) -> None:
     answer = lead.post(f"/runs/{run.pk}/retry/", follow=True)
     assert "There is no failed row to ask again" in answer.content.decode()
     assert state(run) == S.DONE
+
+
+def test_sixty_failed_rows_cost_as_many_queries_as_three(annotator: Person) -> None:
+    run = made(S.DONE)
+    path, counts = f"/runs/{run.pk}/failed/", []
+    for first, last in ((0, 3), (3, 60)):
+        RunRow.objects.bulk_create(
+            RunRow(run=run, subject=str(n), outcome="unparsed", message="no number") for n in range(first, last)
+        )
+        counts.append(query_count(lambda: annotator.get(path)))
+    assert counts[0] == counts[1]

@@ -21,6 +21,8 @@ VERBS: dict[str, Text] = {
     "run.resume": _("resumed %(subject)s"),
     "run.pause": _("asked to pause %(subject)s"),
     "run.retry": _("asked for the failed rows of %(subject)s once more"),
+    "run.change": _("changed the parameters of %(subject)s"),
+    "run.budget": _("changed the budget of %(subject)s"),
     "run.cancel": _("cancelled %(subject)s"),
     "corpus.import": _("imported the corpus %(subject)s"),
     "template.save": _("saved a version of the template %(subject)s"),

@@ -16,6 +16,7 @@ from django.db import transaction
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
+from madsafe_web.core.llm import prices
 from madsafe_web.core.llm.base import Backend, Call, Sampling
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
@@ -24,10 +25,10 @@ RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
 BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible")
 SAMPLING = tuple(each.name for each in fields(Sampling))
-# Options of served models that say how to ask, not what: see openai_compatible.py.
-WAITING = {
+# Options that say how to ask and what it costs, not what is asked: see openai_compatible.py and prices.py.
+BESIDE_THE_POINT = {
     *("total_timeout", "connect_timeout", "tries", "rate_limit_tries", "backoff", "longest_wait", "max_response_bytes"),
-    *("rpm", "tpm", "trip", "stream"),
+    *("rpm", "tpm", "trip", "stream", *prices.OPTIONS),
 }
 LONGEST_KEY = 500
 KEY_RULE = "letters, digits and signs without spaces, at most 500."
@@ -158,5 +159,5 @@ def call_key(endpoint: Endpoint, call: Call) -> str:
 
 
 def _deciding(options: dict[str, Any]) -> dict[str, Any]:
-    """The options that can change a reply: not how long it is waited for, how often it is asked, or how it travels."""
-    return {name: value for name, value in options.items() if name not in WAITING} if options else options
+    """The options that can change a reply: not how long it is waited for, how often it is asked, how it travels, or its price."""
+    return {name: value for name, value in options.items() if name not in BESIDE_THE_POINT} if options else options

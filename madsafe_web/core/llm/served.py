@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from madsafe_web.core import outbound
+from madsafe_web.core.llm import prices
 from madsafe_web.core.llm.openai_compatible import Policy
 
 # The greatest value of each number; none may be 0 or less, which would mean "for ever" to the HTTP client.
@@ -46,8 +47,10 @@ def _wrong_option(options: Mapping[str, Any]) -> str:
     if not isinstance(options, Mapping):
         return _("Write the options as a JSON object.")
     for name, value in options.items():
+        if name in prices.OPTIONS:
+            continue
         if name not in (*Policy.__dataclass_fields__, *MARKS):
-            known = ", ".join(sorted((*Policy.__dataclass_fields__, *MARKS)))
+            known = ", ".join(sorted((*Policy.__dataclass_fields__, *MARKS, *prices.OPTIONS)))
             return _("There is no option '%(name)s'. Known: %(known)s.") % {"name": name, "known": known}
         if wrong := _wrong_value(name, value):
             return wrong

@@ -63,17 +63,26 @@ def endpoint_key_clear(*, user: User | None, endpoint: Endpoint) -> None:
 def secrets_rotate(*, user: User | None) -> int:
     """Encrypt every stored key anew with the first encryption key, all or none; returns how many there are.
 
-    Raises crypto.SecretError naming the endpoint whose key cannot be read.
+    Those of endpoints and those of webhooks. Raises crypto.SecretError naming whose key cannot be read.
     """
     rows = list(Endpoint.objects.select_for_update().exclude(secret="").order_by("pk"))
     for row in rows:
-        try:
-            row.secret = crypto.rotate(row.secret)
-        except crypto.SecretError as error:
-            raise crypto.SecretError(f"Endpoint '{row.name}': {error} No key was changed.") from None
+        row.secret = _rotated(row.secret, f"Endpoint '{row.name}'")
+    people = list(User.objects.select_for_update().exclude(hook_secret="").order_by("pk"))
+    for person in people:
+        person.hook_secret = _rotated(person.hook_secret, f"Webhook of '{person.username}'")
     Endpoint.objects.bulk_update(rows, ["secret"], batch_size=500)
-    audit(user, "key.rotate", "endpoints", keys=len(rows))
-    return len(rows)
+    User.objects.bulk_update(people, ["hook_secret"], batch_size=500)
+    count = len(rows) + len(people)
+    audit(user, "key.rotate", "endpoints", keys=count)
+    return count
+
+
+def _rotated(stored: str, whose: str) -> str:
+    try:
+        return crypto.rotate(stored)
+    except crypto.SecretError as error:
+        raise crypto.SecretError(f"{whose}: {error} No key was changed.") from None
 
 
 def server(base_url: str) -> str:

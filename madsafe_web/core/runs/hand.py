@@ -16,7 +16,7 @@ from django.db import transaction
 
 from madsafe_web.core import logs
 from madsafe_web.core.models import Chunk, Run, RunRow
-from madsafe_web.core.runs import lease, service
+from madsafe_web.core.runs import lease, service, usage
 from madsafe_web.core.runs.errors import LeaseLost, StageError, Stopped
 from madsafe_web.core.runs.rows import Finished, Generated, Group, RowEngine
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
@@ -84,6 +84,8 @@ class Hand:
 
     def _begin(self, chunk: Chunk) -> None:
         self._chunks[chunk.pk] = chunk
+        if self.engine.budget:
+            self.engine.budget.learn(usage.spent(self.run))
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")
@@ -112,6 +114,7 @@ class Hand:
     def _transaction(self, group: Group, gone: Sequence[Ended]) -> list[int]:
         lease.hold(self.run, self._chunks.keys(), self.heartbeat.owner)
         store_replies(self.run, group.generated)
+        usage.count(next(iter(self._chunks)), group.generated)
         ended = [*gone, *self._written(group.finished)]
         for chunk, key, _ in ended:
             self._open[chunk].discard(key)
@@ -136,6 +139,7 @@ class Hand:
             lease.hold(self.run, ours, self.heartbeat.owner)
             if ours:
                 store_replies(self.run, left)
+                usage.count(ours[0], left)
 
     def _drop(self, pk: int) -> Chunk:
         self.heartbeat.pks.discard(pk)

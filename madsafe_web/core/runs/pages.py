@@ -10,18 +10,22 @@ from typing import Any
 
 import orjson
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, Max, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from madsafe_web.core.access import can
+from madsafe_web.core.llm.prices import MILLION
 from madsafe_web.core.method import WORKING, Text, run_name, stage_purpose
 from madsafe_web.core.models import Chunk, Run, RunRow, User
-from madsafe_web.core.runs import service
+from madsafe_web.core.runs import drafts, service, usage
+from madsafe_web.core.runs.budget import Limits
 from madsafe_web.core.runs.progress import Progress, progress
 from madsafe_web.core.runs.retrying import RETRYABLE, failed_rows
 from madsafe_web.core.runs.stage import Outcome, RowStage
 from madsafe_web.core.runs.stages import stages
+from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN
 from madsafe_web.core.wording import worded
 
 MOST_CELLS = 400
@@ -56,6 +60,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """Something that a run uses up, with its limit ("" = none), as texts."""
+
+    name: str
+    value: str
+    limit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunShown:
     """A run on its own page; `percent` 0..100, `rate` in rows per second, `live` while it should be polled."""
 
@@ -79,6 +93,10 @@ class RunShown:
     can_resume: bool
     can_cancel: bool
     can_retry: bool
+    can_clone: bool
+    can_edit: bool
+    is_draft: bool
+    used: tuple[Used, ...]
     notice: Notice | None
     started_by: str
     started: datetime | None
@@ -182,11 +200,49 @@ def run_shown(run: Run, user: User) -> RunShown:
         can_resume=may and run.state in service.STARTABLE,
         can_cancel=may and run.state not in (*service.FINISHED, Run.State.CANCELLING),
         can_retry=may and now.failed > 0 and run.state in RETRYABLE and works_by_rows(run),
+        can_clone=may and run.stage in stages() and run.stage not in WITH_A_PAGE_OF_THEIR_OWN,
+        can_edit=may and run.state in drafts.RESTING,
+        is_draft=run.state == Run.State.DRAFT,
+        used=used(run, now),
         notice=notice(run.error),
         started_by=run.actor_name,
         started=run.started or run.created,
         params_sha=params_sha(run),
     )
+
+
+def used(run: Run, now: Progress) -> tuple[Used, ...]:
+    """What the run used of its budget; nothing for a run that asks no model and has no budget."""
+    limits = drafts.limits_of(run)
+    if not now.calls and not now.throttled and limits == Limits():
+        return ()
+    money = Used(_("Cost"), money_text(now.cost, run.currency), money_limit(limits.cost, run.currency))
+    tokens = now.prompt_tokens + now.completion_tokens
+    parts = _("%(prompt)s in, %(completion)s out") % {
+        "prompt": intcomma(now.prompt_tokens, use_l10n=False),
+        "completion": intcomma(now.completion_tokens, use_l10n=False),
+    }
+    time = duration(timedelta(seconds=limits.seconds)) if limits.seconds is not None else ""
+    return (
+        Used(_("Calls"), intcomma(now.calls, use_l10n=False), whole(limits.calls)),
+        Used(_("Tokens"), intcomma(tokens, use_l10n=False), whole(limits.tokens), parts),
+        money,
+        Used(_("Too many requests (429)"), intcomma(now.throttled, use_l10n=False)),
+        Used(_("Time of work"), duration(timedelta(seconds=usage.worked_s(run))) if run.started else "–", time),
+    )
+
+
+def whole(limit: int | None) -> str:
+    return "" if limit is None else intcomma(limit, use_l10n=False)
+
+
+def money_text(cost: int, currency: str) -> str:
+    """Millionths of a currency's unit as people read them; "–" where no price is known."""
+    return f"{cost / MILLION:,.4f} {currency}" if currency else "–"
+
+
+def money_limit(limit: int | None, currency: str) -> str:
+    return "" if limit is None else f"{limit / MILLION:,.2f} {currency}".strip()
 
 
 def works_by_rows(run: Run) -> bool:

@@ -10,11 +10,10 @@ from madsafe_web.core.audit import actor_name, audit
 from madsafe_web.core.models import Chunk, Run, RunRow, User
 from madsafe_web.core.runs import lease, service, tasks
 from madsafe_web.core.runs.errors import StageError
-from madsafe_web.core.runs.stage import COUNTED_AS
+from madsafe_web.core.runs.stage import FAILURES
 
 S = Run.State
 RETRYABLE = (S.DONE, S.FAILED, S.LOST, S.PAUSED, S.NEEDS_PEOPLE, S.OVER_BUDGET)
-FAILURES = tuple(outcome for outcome, count in COUNTED_AS.items() if count == "failed")
 
 
 def run_retry(*, run: Run, user: User | None, kind: str = "") -> int:
@@ -37,6 +36,7 @@ def _take_back(run: Run, user: User | None, kind: str) -> int:
     taken = sum(_reopen(run, pk, kind) for pk in chunks)
     resting.update(state=S.QUEUED, error="", finished=None)
     run.refresh_from_db()
+    service.count_work(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
     service.refuse_beside(run)
     which = f" of class '{kind}'" if kind else ""

@@ -22,6 +22,7 @@ from madsafe_web.core import bulk
 from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
 from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get
 from madsafe_web.core.models import Endpoint, Generation
+from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 
@@ -89,6 +90,7 @@ class RowEngine:
         self.endpoints = {name: endpoint_get(name) for name in endpoints}
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
         self.width = AHEAD * max((row.concurrency for row in self.endpoints.values()), default=64)
+        self.budget: Budget | None = None  # of the run, where it has one
         self.places = {name: asyncio.Semaphore(row.concurrency) for name, row in self.endpoints.items()}
         self.error: BaseException | None = None  # what ended the rows early
         self.stop = False
@@ -233,7 +235,7 @@ class RowEngine:
                 return cached
         async with self.places[endpoint]:
             self._go_on()
-            given = await backend.complete(call)
+            given = await (self.budget.spend(endpoint, call, backend) if self.budget else backend.complete(call))
         tokens = given.prompt_tokens, given.completion_tokens
         reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
         self._generated.append(Generated(row, call, reply))

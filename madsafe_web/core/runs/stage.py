@@ -40,6 +40,7 @@ COUNTED_AS = {
     Outcome.PROVIDER_REFUSED: "failed",
     Outcome.ERROR: "failed",
 }
+FAILURES = tuple(outcome.value for outcome, count in COUNTED_AS.items() if count == "failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,9 @@ from madsafe_web.core.people import person
 from madsafe_web.core.runs import pages, service
 from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.retrying import failed_rows, run_retry
-from madsafe_web.core.runs.starting import run_queue
+from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
 
 STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
-WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw")
 STAGE_CHOICES = [(stage, words[0]) for stage, words in STAGES.items()]
 
 

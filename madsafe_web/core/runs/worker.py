@@ -16,8 +16,9 @@ from madsafe_web.core import logs
 from madsafe_web.core.llm import templates, versions
 from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Run
-from madsafe_web.core.runs import hand, lease, service
+from madsafe_web.core.runs import hand, lease, service, usage
 from madsafe_web.core.runs import params as run_params
+from madsafe_web.core.runs.budget import OverBudget
 from madsafe_web.core.runs.errors import LeaseLost, NeedsPeople, ProcessLost, StageError, Stopped
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.rows import RowEngine
@@ -25,6 +26,12 @@ from madsafe_web.core.runs.stage import RowStage, WholeStage
 from madsafe_web.core.runs.stages import point, stage
 
 logger = logging.getLogger(__name__)
+# What ends the work early, and the state that the run then rests in; anything else is a failure.
+RESTS_AS: dict[type[BaseException], Run.State] = {
+    NeedsPeople: Run.State.NEEDS_PEOPLE,
+    ProcessLost: Run.State.LOST,
+    OverBudget: Run.State.OVER_BUDGET,
+}
 
 
 def work_on(run_id: int, seconds: float = float("inf")) -> Run:
@@ -61,12 +68,8 @@ def _work(run: Run, deadline: float) -> None:
         else:
             _work_whole(run, declared, params, deadline)
         service.run_finish(run)
-    except (StageError, EndpointDown) as error:
-        service.run_fail(run, str(error))
-    except NeedsPeople as error:
-        service.run_fail(run, str(error), Run.State.NEEDS_PEOPLE)
-    except ProcessLost as error:
-        service.run_fail(run, str(error), Run.State.LOST)
+    except (StageError, EndpointDown, NeedsPeople, ProcessLost) as error:
+        service.run_fail(run, str(error), RESTS_AS.get(type(error), Run.State.FAILED))
     except (Stopped, LeaseLost):
         pass  # asked for, or another worker goes on: both already stand in the database
     except OperationalError:
@@ -108,6 +111,7 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> No
     with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
+        engine.budget = usage.budget_of(run, engine.endpoints.values())
         hand.Hand(run, declared, engine, heartbeat).work(deadline)
 
 
