@@ -21,7 +21,7 @@ from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.starting import run_queue
 
 STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
-WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw")
+WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw", "dry_run")
 STAGE_CHOICES = [(stage, words[0]) for stage, words in STAGES.items()]
 
 
@@ -59,7 +59,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     context = fragment(request, run)
-    context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0)}
+    context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0), "stage": run.stage}
     return render(request, "runs/run_detail.html", context)
 
 

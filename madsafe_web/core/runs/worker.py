@@ -119,7 +119,7 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> No
     owner = lease.owner_name()
     context = point(declared.context)(run) if declared.context else None
     chosen = templates.using(versions.frozen(run))
-    with chosen, RowEngine(declared, params, context, _endpoint_names(run, declared)) as engine:
+    with chosen, RowEngine(declared, params, context, endpoint_names(run, declared)) as engine:
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
         while chunk := _next(run, owner, deadline):
@@ -127,7 +127,8 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> No
                 _work_chunk(run, declared, chunk, heartbeat, engine)
 
 
-def _endpoint_names(run: Run, declared: RowStage) -> list[str]:
+def endpoint_names(run: Run, declared: RowStage) -> list[str]:
+    """The endpoints that a planned run asks."""
     if declared.endpoints:
         return list(point(declared.endpoints)(run))
     return [value for name, value in run.params.items() if name.split("_")[-1] == "endpoint" and value]
@@ -157,7 +158,7 @@ def _write_group(
     run: Run, chunk: Chunk, owner: str, write: Any, generated: list[Generated], finished: list[Finished]
 ) -> None:
     lease.hold(chunk, owner)
-    _store_replies(run, generated)
+    store_replies(run, generated)
     results: list[Result] = write(run, [(one.key, one.row, one.result) for one in finished]) if finished else []
     _store_outcomes(run, chunk, [(one.key, result) for one, result in zip(finished, results, strict=True)])
 
@@ -171,7 +172,8 @@ def _write_left(run: Run, chunk: Chunk, owner: str, engine: RowEngine) -> None:
         _write_group(run, chunk, owner, lambda *_: [], left, [])
 
 
-def _store_replies(run: Run, generated: list[Generated]) -> None:
+def store_replies(run: Run, generated: list[Generated]) -> None:
+    """Keep raw replies with the texts that they answer; one that is there already stays."""
     names = {one.call.template_sha: one.call.template for one in generated}
     known = set(PromptTemplate.objects.filter(sha256__in=names).values_list("sha256", flat=True))
     new = {sha: name for sha, name in names.items() if sha not in known}
