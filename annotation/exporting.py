@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from annotation.bulk import nothing_collected
-from annotation.catalogue import held
+from annotation.catalogue import held, stored
 from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt, Response
 from annotation.pages.explorer import View
 from annotation.pages.prompts import PromptShown
@@ -21,6 +20,7 @@ from annotation.prompt_filter import PromptFilter
 from annotation.text import CLEAN_VERSION, clean
 from madsafe_web.core.access import scoped
 from madsafe_web.core.audit import audit
+from madsafe_web.core.bulk import nothing_collected
 from madsafe_web.core.models import User
 from madsafe_web.core.textio import csv_line
 
@@ -56,7 +56,8 @@ class Export:
 def prompts_export(*, user: User, filters: PromptFilter, merge_map: MergeMap | None, kind: str) -> Export:
     """All prompts that fit, in the order of the filter, as of now: what comes later is not in it.
 
-    Prompts that derive from a corpus not for export stay out, and withdrawn ones too. `kind` is jsonl or csv.
+    Prompts that derive from a corpus not for export stay out, and withdrawn ones too. `kind` is jsonl or csv. Raises
+    NotReady where no catalogue can be made.
     """
     from annotation.catalogue import asking
 
@@ -71,7 +72,7 @@ def prompts_export(*, user: User, filters: PromptFilter, merge_map: MergeMap | N
         user,
         "prompts.export",
         "prompts",
-        query=filters.address(),
+        query=filters.address(open=None, label_q=None),
         merge_map=merge_map.version if merge_map else None,
         rows=len(kept),
         left_out=counted,
@@ -185,16 +186,13 @@ class Copy:
 
 def page_copy(*, user: User, filters: PromptFilter, view: View, shown: Sequence[PromptShown], kind: str) -> Copy:
     """The page of the list as its reader sees it, as JSON or CSV, without what an export leaves out."""
-    from annotation.catalogue import asking
-
-    present = (row.pk for row in view.rows if row.state != Prompt.State.WITHDRAWN)
-    kept = asking.unbarred(held.current(), present)
+    kept = _unbarred([row.pk for row in view.rows if row.state != Prompt.State.WITHDRAWN])
     left_out = len(view.rows) - len(kept)
     audit(
         user,
         "prompts.copy",
         "prompts",
-        query=filters.address(page=view.pages.number),
+        query=filters.address(open=None, label_q=None, page=view.pages.number),
         rows=len(kept),
         total=view.pages.total,
         left_out=left_out,
@@ -206,6 +204,16 @@ def page_copy(*, user: User, filters: PromptFilter, view: View, shown: Sequence[
         return Copy((csv_line(SHOWN) + "".join(lines)).encode(), left_out)
     place = {"total": view.pages.total, "page": view.pages.number, "pages": view.pages.count, "left_out": left_out}
     return Copy(orjson.dumps({**place, "prompts": rows}, option=orjson.OPT_INDENT_2), left_out)
+
+
+def _unbarred(ids: list[int]) -> set[int]:
+    try:
+        catalogue = held.current()
+    except held.NotReady:
+        return stored.unbarred(ids)
+    from annotation.catalogue import asking
+
+    return asking.unbarred(catalogue, ids)
 
 
 def _shown(one: PromptShown, row: Prompt) -> Row:

@@ -11,11 +11,12 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from annotation.catalogue.wanted import FACETS, NONE, NUMBERS, Range, Wanted
+from annotation.catalogue.wanted import FACETS, NONE, NUMBERS, SCORES, Range, Wanted
 from annotation.forms import CODES, FilterForm
 from annotation.models import Prompt
 from annotation.text import folded
 
+BESIDES = ("map", "label_q", "open", "sort", "page")  # parts of an address that leave out no prompt
 MOST_VALUES, LONGEST_VALUE = 50, 200
 EMPTY = (
     "-"  # stands in an address for the empty value, as of prompts without a scenario; for "-" stands "--", and so on
@@ -83,6 +84,8 @@ class PromptFilter(FilterForm):
     perplexity_min, perplexity_max = NumberField(1, None), NumberField(1, None)
     response_safety_min, response_safety_max = NumberField(0, 1), NumberField(0, 1)
     instruction_safety_min, instruction_safety_max = NumberField(0, 1), NumberField(0, 1)
+    label_q = forms.CharField(required=False, max_length=60)  # looks among the labels, not among the prompts
+    open = ManyField([*FACETS, SCORES])  # facets that the page itself counts, for readers without JavaScript
     sort = forms.CharField(required=False, max_length=40)
     page = forms.CharField(required=False, max_length=40)
 
@@ -99,7 +102,7 @@ class PromptFilter(FilterForm):
     @property
     def narrowed(self) -> bool:
         """Whether any filter is set."""
-        return any(self.kept[name] not in (None, "", ()) for name in self.fields if name not in ("sort", "page", "map"))
+        return any(self.kept[name] not in (None, "", ()) for name in self.fields if name not in BESIDES)
 
     def pairs(self, **changes: Any) -> list[tuple[str, str]]:
         """Names and values of everything that is set, with these changes, in the order of the fields."""

@@ -266,10 +266,23 @@ WHITENOISE_AUTOREFRESH = DEBUG
 STAGE_PACKAGES = ["madsafe_web.core.stages", "annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
+# Stage → the page of what its rows are about, where the subject of a row is the argument of that page.
+RUN_SUBJECT_PAGES = {
+    **dict.fromkeys(
+        ("label", "regenerate", "perplexity", "response_safety", "instruction_safety"), "annotation:prompt"
+    ),
+    "suggest": "annotation:label",
+}
 # The function that gives real prompts for the preview of a prompt template.
 TEMPLATE_EXAMPLES = "annotation.template_examples:examples"
 # What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).
 WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
+# Sentences that are stored in English and told in the language of the reader (madsafe_web.core.wording).
+WORDINGS = [
+    "madsafe_web.core.runs.wording.TEXTS",
+    "madsafe_web.core.textio.wording.TEXTS",
+    "annotation.wording.TEXTS",
+]
 # Called by every sweep of a worker: what the apps must look after besides runs.
 SWEEP_HOOKS = [
     "pipeline.tuning:stop_abandoned",

@@ -109,6 +109,9 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "runs:pause": {"POST": only(302, "lead")},
     "runs:resume": {"POST": only(302, "lead")},
     "runs:cancel": {"POST": only(302, "lead")},
+    # to the run, with a message: none of its rows failed
+    "runs:retry": {"POST": only(302, "lead")},
+    "runs:failed": {"GET": READ},
     "annotation:corpora": {"GET": READ},
     # no file is chosen
     "annotation:upload": {"GET": only(200, "lead"), "POST": only(422, "lead")},

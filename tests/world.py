@@ -74,7 +74,7 @@ def make_world(folder: Path) -> World:
         **dict.fromkeys(("dry:detail", "dry:progress"), [make_run("dry_run", params={"stage": "label"}).pk]),
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
-        **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
+        **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel", "retry", "failed")},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
@@ -98,7 +98,7 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
     """The objects of the API's addresses, which are those of the pages."""
     return {
         "api:run": [run],
-        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
+        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel", "retry", "failed")},
         "api:endpoint": [endpoint],
         **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected")},
         "api:prompt": [prompt.pk],

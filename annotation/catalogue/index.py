@@ -28,6 +28,14 @@ class Version(NamedTuple):
     runs: int
     working: int
 
+    def only_adds_to(self, old: Version) -> bool:
+        """Whether rows were only added since, all with higher ids.
+
+        Writers side by side may commit a lower id after a higher one was read, so all is read anew once a run ended, or
+        is not at work any more.
+        """
+        return (old.changes, old.runs) == (self.changes, self.runs) and all(map(int.__le__, old, self))
+
 
 @dataclass(frozen=True, slots=True)
 class Coded:

@@ -7,12 +7,12 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from django.db import models
 from django.db.models import QuerySet
 from django.db.models.functions import Length
 from django.utils import timezone
 
 from annotation.catalogue.index import Catalogue, Coded, Floats, Ints, Version
+from annotation.catalogue.stored import score_model
 from annotation.catalogue.texts import Texts, joined
 from annotation.catalogue.wanted import NUMBERS, PLAIN
 from annotation.models import Prompt, PromptIntent, Response
@@ -29,13 +29,6 @@ class _Codes(dict[str, int]):
     def __missing__(self, value: str) -> int:
         number = self[value] = len(self)
         return number
-
-
-def score_model() -> type[models.Model]:
-    """The scores of prompts, which the app above declares."""
-    found = Prompt._meta.get_field("scores").related_model
-    assert isinstance(found, type)
-    return found
 
 
 def load(version: Version, old: Catalogue | None = None) -> Catalogue:

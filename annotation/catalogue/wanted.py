@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 PLAIN = ("corpus", "language", "scenario", "attack", "origin", "state", "responses")
 FACETS = ("corpus", "category", "label", "language", "scenario", "attack", "origin", "state", "responses")
 NUMBERS = ("perplexity", "response_safety", "instruction_safety")
+SCORES = "scores"  # what the three numbers together are called
 NONE = "none"  # the value of the facet `category` for prompts without any
 Range = tuple[float | None, float | None]  # both ends included; None is open
 

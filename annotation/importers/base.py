@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +14,8 @@ import orjson
 
 from annotation.text import mc_key, prompt_key
 from madsafe_web.core.textio import (
+    GROUP,
+    INDEX,
     BadFile,
     BadRecord,
     Member,
@@ -25,6 +26,7 @@ from madsafe_web.core.textio import (
     data_members,
     is_corrected,
     kept_raw,
+    kept_value,
 )
 from madsafe_web.core.textio.records import text_defect, value_defect
 
@@ -201,7 +203,7 @@ def rows(
             continue
         row = _storable(record.number, convert(record))
         if isinstance(row, RejectedRow):
-            row = replace(row, raw=_raw(record.value))
+            row = replace(row, raw=_raw(record))
         elif split:
             row = replace(row, payload={**row.payload, "split": split})
         yield record.number, row
@@ -314,11 +316,15 @@ def kind_of(value: object) -> str:
     return "an array" if isinstance(value, list) else "an object"
 
 
-def _raw(value: object) -> str:
+def _raw(record: Record) -> str:
+    """The row as JSON. What its place in the file says goes with it: corrected rows stand in a list of their own."""
+    value = record.value
+    if record.group and isinstance(value, dict):
+        value = {**value, GROUP: record.group, **({} if record.index is None else {INDEX: record.index})}
     try:
         return kept_raw(orjson.dumps(value).decode())
-    except (orjson.JSONEncodeError, RecursionError):  # an integer over 64 bits
-        return kept_raw(json.dumps(value, ensure_ascii=False))
+    except orjson.JSONEncodeError:  # an integer over 64 bits, or deep nesting
+        return kept_value(value)
 
 
 def _head(

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from annotation.catalogue import held
-from annotation.catalogue.wanted import NUMBERS
+from annotation.catalogue import held, stored
+from annotation.catalogue.wanted import NUMBERS, SCORES, Wanted
 from annotation.models import MergeMap, Prompt
-from annotation.pages.facets import TITLES, Named, facets_bare, names_chosen
+from annotation.pages.facets import TITLES, Named, facets_shown, names_chosen, opening, scores_counted
 from annotation.pages.prompts import Context, prompts_shown
 from annotation.prompt_filter import SORTS, PromptFilter, number_text
 from annotation.selectors import map_newest_published, maps_published
@@ -49,7 +49,7 @@ class View:
     rows: list[Prompt]
     pages: Pages
     all: int  # prompts there are
-    made: datetime
+    made: datetime | None  # None: of this moment, counted in the database
     newer: int  # prompts that came since
 
 
@@ -62,15 +62,32 @@ def map_asked(filters: PromptFilter) -> MergeMap | None:
 
 def view_of(user: User, filters: PromptFilter, merge_map: MergeMap | None) -> View:
     """The page that the filter asks for. Rows come from the database, so what they say is of this moment."""
+    wanted = filters.wanted(merge_map.pk if merge_map else None)
+    try:
+        catalogue = held.current()
+    except held.NotReady:
+        return _view_stored(user, filters, wanted)
     from annotation.catalogue import asking
 
-    catalogue = held.current()
-    found = asking.chosen_ids(catalogue, filters.wanted(merge_map.pk if merge_map else None))
+    found = asking.chosen_ids(catalogue, wanted)
     pages = pages_of(filters, len(found))
     ids = [int(pk) for pk in found[pages.first - 1 : pages.last]] if pages.last else []
-    rows = scoped(user, Prompt).select_related("corpus").only(*COLUMNS).in_bulk(ids)
     newer = held.newer_rows(catalogue)
-    return View([rows[pk] for pk in ids if pk in rows], pages, len(catalogue.ids), catalogue.made, newer)
+    return View(_rows(user, ids), pages, len(catalogue.ids), catalogue.made, newer)
+
+
+def _view_stored(user: User, filters: PromptFilter, wanted: Wanted) -> View:
+    found = stored.fitting(scoped(user, Prompt), wanted)
+    pages = pages_of(filters, found.count())
+    ordered = stored.ordered(found, wanted.sort).values_list("id", flat=True)
+    ids = list(ordered[pages.first - 1 : pages.last]) if pages.last else []
+    return View(_rows(user, ids), pages, scoped(user, Prompt).count(), None, 0)
+
+
+def _rows(user: User, ids: list[int]) -> list[Prompt]:
+    """The rows of a page in this order, without those that are gone."""
+    rows = scoped(user, Prompt).select_related("corpus").only(*COLUMNS).in_bulk(ids)
+    return [rows[pk] for pk in ids if pk in rows]
 
 
 def pages_of(filters: PromptFilter, total: int) -> Pages:
@@ -92,16 +109,19 @@ def explorer_context(user: User, filters: PromptFilter) -> Context:
     """The page of the explorer."""
     merge_map = map_asked(filters)
     view, names = view_of(user, filters, merge_map), names_chosen(filters)
+    address = filters.address(page=view.pages.number if view.pages.number > 1 else None)
     return {
         "prompts": prompts_shown(view.rows, merge_map),
         "pager": view.pages,
         "view": view,
-        "address": filters.address(page=view.pages.number if view.pages.number > 1 else None),
-        "filters": {name: filters.text(name) for name in ("q", "within", "sort", *ranges())},
+        "address": address,
+        "filters": {name: filters.text(name) for name in ("q", "within", "sort", "label_q", *ranges())},
         "narrowed": filters.narrowed,
         "chips": chips(filters, names),
         "within": filters.address(within="responses") if filters.text("q") and not filters.text("within") else "",
-        "facets": facets_bare(names),
+        "facets": facets_shown(filters, merge_map, names),
+        "scores": scores_counted(filters, merge_map) if SCORES in (filters.kept["open"] or ()) else None,
+        "scores_at": opening(address, SCORES),
         "sorts": [{"value": value, "label": label} for value, label in SORTS.items()],
         "maps": list(maps_published().values_list("version", flat=True)),
         "map": merge_map.version if merge_map else None,

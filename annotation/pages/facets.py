@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from annotation.catalogue import held
-from annotation.catalogue.wanted import FACETS, NONE, NUMBERS
+from annotation.catalogue import held, stored
+from annotation.catalogue.wanted import FACETS, NONE, NUMBERS, Wanted
 from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt
 from annotation.prompt_filter import ANSWERED, EMPTY, LANGUAGES, PromptFilter, address_value, stored_value
 from madsafe_web.core.llm.parse import label_key
@@ -67,6 +67,7 @@ class Facet:
     rest: int  # values that are not shown
     counted: bool
     unfolded: bool
+    counted_at: str = ""  # query string of the page that counts it itself
 
 
 def names_chosen(filters: PromptFilter) -> dict[str, dict[str, Named]]:
@@ -75,21 +76,30 @@ def names_chosen(filters: PromptFilter) -> dict[str, dict[str, Named]]:
     return {name: names_of(name, values) for name, values in chosen.items()}
 
 
-def facets_bare(names: Mapping[str, Mapping[str, Named]]) -> list[Facet]:
-    """All facets with only what is chosen in them, as the page has them before their counts come."""
-    found = []
+def facets_shown(
+    filters: PromptFilter, merge_map: MergeMap | None, names: Mapping[str, Mapping[str, Named]]
+) -> list[Facet]:
+    """All facets as the page begins: only what is chosen in them, and those counted that the address opens."""
+    found, address = [], filters.address(page=filters.kept["page"])
     for name in FACETS:
+        if name in (filters.kept["open"] or ()):
+            found.append(facet_counted(filters, merge_map, name))
+            continue
         shown = [Value(value, named, None, True) for value, named in names.get(name, {}).items()]
-        found.append(Facet(name, str(TITLES[name]), shown, 0, False, bool(shown) or name in UNFOLDED))
+        unfolded, title = bool(shown) or name in UNFOLDED, str(TITLES[name])
+        found.append(Facet(name, title, shown, 0, False, unfolded, opening(address, name)))
     return found
 
 
-def facet_counted(filters: PromptFilter, merge_map: MergeMap | None, name: str, search: str = "") -> Facet:
-    """One facet with its counts: what is chosen first, then the most frequent; of labels those that `search` names."""
-    from annotation.catalogue import asking
+def opening(address: str, name: str) -> str:
+    """The query string of the same page that also counts this facet itself."""
+    return f"{address}&open={name}" if address else f"open={name}"
 
-    wanted = filters.wanted(merge_map.pk if merge_map else None)
-    held_by = {address_value(value): n for value, n in asking.counts(held.current(), wanted, name).items()}
+
+def facet_counted(filters: PromptFilter, merge_map: MergeMap | None, name: str) -> Facet:
+    """One facet with its counts: what is chosen first, then the most frequent; of labels those that are looked for."""
+    wanted, search = filters.wanted(merge_map.pk if merge_map else None), filters.text("label_q")
+    held_by = {address_value(value): n for value, n in _counts(wanted, name).items()}
     chosen: tuple[str, ...] = filters.kept[name] or ()
     others = [value for value in held_by if value not in chosen]
     if search and name == "label":
@@ -102,6 +112,16 @@ def facet_counted(filters: PromptFilter, merge_map: MergeMap | None, name: str, 
     names = names_of(name, shown)
     values = [Value(value, names[value], held_by.get(value, 0), value in chosen) for value in shown]
     return Facet(name, str(TITLES[name]), values, len(listed) - len(shown), True, True)
+
+
+def _counts(wanted: Wanted, name: str) -> dict[str, int]:
+    try:
+        catalogue = held.current()
+    except held.NotReady:
+        return stored.counts(wanted, name)
+    from annotation.catalogue import asking
+
+    return asking.counts(catalogue, wanted, name)
 
 
 def _in_place(chosen: tuple[str, ...], others: list[str], name: str) -> list[str]:
@@ -149,12 +169,20 @@ class Scored:
 
 def scores_counted(filters: PromptFilter, merge_map: MergeMap | None) -> list[Scored]:
     """The three scores of what fits, each without its own range."""
-    from annotation.catalogue import asking
-
-    wanted, catalogue, found = filters.wanted(merge_map.pk if merge_map else None), held.current(), []
+    wanted, found = filters.wanted(merge_map.pk if merge_map else None), []
     for name in NUMBERS:
-        count, least, most = asking.scored(catalogue, wanted, name)
+        count, least, most = _scored(wanted, name)
         if name == "perplexity":
             least, most = (math.exp(min(value, 500)) for value in (least, most))
         found.append(Scored(str(TITLES[name]), count, least, most))
     return found
+
+
+def _scored(wanted: Wanted, name: str) -> tuple[int, float, float]:
+    try:
+        catalogue = held.current()
+    except held.NotReady:
+        return stored.scored(wanted, name)
+    from annotation.catalogue import asking
+
+    return asking.scored(catalogue, wanted, name)

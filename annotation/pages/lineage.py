@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from annotation.catalogue import held
+from annotation.catalogue import held, stored
 from annotation.models import Prompt
 from annotation.text import clean
 from madsafe_web.core.access import scoped
@@ -76,13 +76,20 @@ def _link(name: str, pk: int, text: str) -> Step:
 def family(row: Prompt, user: User) -> list[Relatives]:
     """The prompts made from this one, and those that repeat it; kinds without any are left out."""
     rows = scoped(user, Prompt).order_by("id")
-    children = held.current().children_of(row.pk)
+    children = _children_of(row.pk)
     repeats = rows.filter(twin=row.pk)
     found = [
         Relatives(_("Made from this prompt"), list(rows.filter(pk__in=children[:MOST_RELATIVES])), len(children)),
         Relatives(_("Repeat this prompt"), list(repeats[:MOST_RELATIVES]), repeats.count()),
     ]
     return [one for one in found if one.count]
+
+
+def _children_of(pk: int) -> list[int]:
+    try:
+        return held.current().children_of(pk)
+    except held.NotReady:
+        return stored.children_of(pk)
 
 
 def events(row: Prompt, user: User) -> list[Told]:

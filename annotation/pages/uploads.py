@@ -14,6 +14,7 @@ from annotation.models import Upload
 from annotation.pieces import MOST_OPEN, held
 from annotation.previewing import USES, PreviewForm, columns_of_file
 from annotation.text import clean, language
+from madsafe_web.core.wording import worded
 
 _LONGEST = 400  # characters of a text in a preview
 _SAMPLE = 120
@@ -63,12 +64,12 @@ def preview_context(upload: Upload, form: PreviewForm, proposal: Proposal, extra
         "about": [form[name] for name in ("name", "role", "licence", "split", "answers", "dev")],
         "layout": [form[name] for name in ("header", "records", "lines", "keep")],
         "kept": {name: one.name for name, one in extra.items()},
-        "format": proposal.importer.title,
-        "problem": proposal.problem,
+        "format": worded(proposal.importer.title),
+        "problem": worded(proposal.problem),
         "rows": rows,
         "good": proposal.good,
         "refused": len(rows) - proposal.good,
-        "warnings": [{"text": text, "count": count} for text, count in proposal.warnings.most_common(10)],
+        "warnings": [{"text": worded(text), "count": count} for text, count in proposal.warnings.most_common(10)],
         "has_scenario": any(row.scenario for row in rows),
         "has_attack": any(row.attack_type for row in rows),
         "columns": _columns(upload, proposal) if generic else [],
@@ -89,7 +90,7 @@ def _sample(values: list[Any]) -> str:
 
 def _row(number: int, row: ImportedRow | RejectedRow) -> RowShown:
     if isinstance(row, RejectedRow):
-        return RowShown(number, rejected=f"{row.field}: {row.reason}" if row.field else row.reason)
+        return RowShown(number, rejected=": ".join(filter(None, (row.field, worded(row.reason)))))
     first = row.responses[0].text if row.responses else ""
     return RowShown(
         number,
@@ -99,5 +100,5 @@ def _row(number: int, row: ImportedRow | RejectedRow) -> RowShown:
         responses=len(row.responses),
         scenario=row.scenario,
         attack_type=row.attack_type,
-        notes=row.warnings,
+        notes=tuple(map(worded, row.warnings)),
     )

@@ -16,11 +16,11 @@ from annotation.corpora import (
     UseForm,
     corpus_change,
     corrected_import,
-    rejects_export,
     takes_corrections,
 )
 from annotation.models import Corpus
 from annotation.pages.corpora import corpora_shown, corpus_context
+from annotation.rejects import rejects_export
 from annotation.views.distributions import figure_csv
 from annotation.withdrawing import is_whole
 from madsafe_web.core.access import can, needs, scoped

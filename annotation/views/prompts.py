@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from typing import cast
+from urllib.parse import urlsplit
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation.catalogue.wanted import FACETS
+from annotation.catalogue.held import NotReady
+from annotation.catalogue.wanted import FACETS, SCORES
 from annotation.exporting import CONTENT_TYPES, page_copy, prompts_export
 from annotation.models import Prompt
 from annotation.pages.explorer import explorer_context, map_asked, view_of
@@ -21,8 +24,6 @@ from annotation.pages.prompts import prompt_context, prompts_shown
 from annotation.prompt_filter import PromptFilter
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
-
-MOST_SEARCHED = 60  # characters of a label looked for among the labels
 
 
 @require_safe
@@ -45,12 +46,24 @@ def prompts_facet(request: HttpRequest, name: str) -> HttpResponse:
     """The values of one facet with their counts, or the three scores: fragments that the explorer asks for."""
     filters = PromptFilter(request.GET)
     merge_map = map_asked(filters)
-    if name == "scores":
+    if name == SCORES:
         return render(request, "annotation/prompt_scores.html", {"scores": scores_counted(filters, merge_map)})
     if name not in FACETS:
         raise Http404
-    facet = facet_counted(filters, merge_map, name, request.GET.get("label_q", "").strip()[:MOST_SEARCHED])
-    return render(request, "annotation/prompt_facet.html", {"facet": facet})
+    response = render(request, "annotation/prompt_facet.html", {"facet": facet_counted(filters, merge_map, name)})
+    if name == "label" and (address := _searched(request, filters)):
+        response.headers["HX-Replace-Url"] = address
+    return response
+
+
+def _searched(request: HttpRequest, filters: PromptFilter) -> str:
+    """The address of the page that asks with what is looked for among the labels; "" where it says more than that."""
+    shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    at = PromptFilter(QueryDict(shown.query))
+    if not shown.path or at.address(label_q=None) != filters.address(label_q=None):
+        return ""  # a change of the filter is on its way, and brings its own address
+    query = at.address(label_q=filters.text("label_q"), page=at.kept["page"])
+    return f"{shown.path}?{query}" if query else shown.path
 
 
 @require_POST
@@ -76,7 +89,11 @@ def prompts_file(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in ("jsonl", "csv"):
         raise Http404
     filters = PromptFilter(request.GET)
-    made = prompts_export(user=person(request), filters=filters, merge_map=map_asked(filters), kind=kind)
+    try:
+        made = prompts_export(user=person(request), filters=filters, merge_map=map_asked(filters), kind=kind)
+    except NotReady:
+        messages.error(request, _("The file could not be made. Try again, and tell your administrator if it stays so."))
+        return redirect(f"{reverse('annotation:prompts')}?{filters.address()}")
     response = cast(HttpResponse, StreamingHttpResponse(made.pieces))  # only Django's types tell them apart
     response.headers["X-Rows"] = str(made.count)
     response.headers["X-Left-Out"] = str(made.barred + made.withdrawn)

@@ -36,6 +36,7 @@ from annotation.previewing import (
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
 from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.wording import worded
 
 LARGEST = 2**62  # bytes, of what a form may say
 
@@ -171,7 +172,7 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
             user=person(request), upload=row, values=form.cleaned_data, mapping=proposal.mapping, extra=extra
         )
     except ConfigError as error:
-        form.add_error(None, str(error))
+        form.add_error(None, worded(str(error)))
         context = preview_context(row, form, proposal, extra)
         return render(request, "annotation/upload_preview.html", context, status=422)
     return redirect("runs:detail", run.pk)

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
+from annotation.catalogue import loading
+from annotation.catalogue.wanted import FACETS
 from annotation.models import Prompt
 from annotation.prompt_filter import PromptFilter
 from annotation.text import folded
@@ -281,3 +283,97 @@ def test_a_withdrawn_prompt_says_so_even_when_the_catalogue_does_not_know_yet(an
     Prompt.objects.filter(pk=prompt.pk).update(state=Prompt.State.WITHDRAWN, text="")
     row = annotator.get(PROMPTS).context["prompts"][0]
     assert (row.state, row.text) == ("Withdrawn", "")
+
+
+# --- without a catalogue, and without JavaScript ---
+
+
+@pytest.fixture
+def no_catalogue(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: Any) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(loading, "load", broken)
+
+
+@pytest.mark.usefixtures("no_catalogue")
+def test_where_no_catalogue_can_be_made_the_page_answers_from_the_database(annotator: Person) -> None:
+    corpus = make_prompts(60, make_corpus("First"))[0].corpus_id
+    make_prompts(1, make_corpus("Second"))
+    answer = annotator.get(f"{PROMPTS}?corpus={corpus}&page=2")
+    assert (len(ids(answer)), answer.context["pager"].total, answer.context["view"].all) == (10, 60, 61)
+    assert "60 of 61 · counted in the database" in answer.text
+    assert facet(annotator, "corpus", "state=active")[str(corpus)] == (60, False)
+    for name in (*FACETS, "scores"):
+        assert annotator.get(f"/prompts/facets/{name}/").status_code == 200
+
+
+@pytest.mark.usefixtures("no_catalogue")
+def test_where_no_catalogue_can_be_made_a_prompt_still_names_its_children(annotator: Person) -> None:
+    parent = make_prompt("parent")
+    child = make_prompt("child", parent.corpus, origin="generated", parents=[parent.pk])
+    kin = annotator.get(f"/prompts/{parent.pk}/").context["family"]
+    assert [[one.pk for one in found.prompts] for found in kin] == [[child.pk]]
+
+
+@pytest.mark.usefixtures("no_catalogue")
+def test_where_no_catalogue_can_be_made_a_page_is_copied_without_what_is_barred(annotator: Person) -> None:
+    kept = make_prompt("kept", make_corpus("Free"))
+    make_prompt("closed", make_corpus("Closed", exportable=False))
+    copy = annotator.post("/prompts/page/json/").json()
+    assert ([row["id"] for row in copy["prompts"]], copy["left_out"]) == ([kept.pk], 1)
+
+
+@pytest.mark.usefixtures("no_catalogue")
+def test_where_no_catalogue_can_be_made_an_export_says_so_and_leads_back(lead: Person) -> None:
+    make_prompts(1)
+    answer = lead.post("/prompts/file/jsonl/?q=prompt", follow=True)
+    assert answer.redirect_chain == [("/prompts/?q=prompt", 302)]
+    assert "could not be made" in answer.text
+
+
+@pytest.mark.usefixtures("no_catalogue")
+def test_without_a_catalogue_the_list_costs_as_many_queries_with_many_rows_as_with_few(annotator: Person) -> None:
+    prompts = make_prompts(3)
+    make_label("one", prompts)
+    annotator.get(PROMPTS)
+    few = query_count(lambda: annotator.get(PROMPTS))
+    make_label("two", make_prompts(60, prompts[0].corpus))
+    assert query_count(lambda: annotator.get(PROMPTS)) == few
+
+
+def test_a_facet_that_the_address_opens_is_counted_in_the_page(annotator: Person) -> None:
+    corpus = make_prompts(2, make_corpus("First"))[0].corpus_id
+    bare = annotator.get(f"{PROMPTS}?page=1")
+    closed = {one.name: one for one in bare.context["facets"]}["corpus"]
+    assert f'<noscript><p><a href="?{closed.counted_at}">' in bare.text
+    opened = {one.name: one for one in annotator.get(f"{PROMPTS}?{closed.counted_at}").context["facets"]}["corpus"]
+    assert [(value.value, value.count) for value in opened.values] == [(str(corpus), 2)]
+
+
+def test_what_is_opened_and_looked_for_stays_when_the_form_is_sent_without_javascript(annotator: Person) -> None:
+    make_label("alpha", make_prompts(2))
+    make_label("beta", make_prompts(1, make_corpus("Other")))
+    answer = annotator.get(f"{PROMPTS}?open=label&open=scores&label_q=alp")
+    assert '<input type="hidden" name="open" value="label">' in answer.text
+    assert '<input type="hidden" name="open" value="scores">' in answer.text
+    assert 'name="label_q" maxlength="60" value="alp"' in answer.text
+    labels = {one.name: one for one in answer.context["facets"]}["label"]
+    assert [value.named.text for value in labels.values] == ["alpha"]
+    assert not answer.context["narrowed"] and answer.context["chips"] == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "asked", "address"),
+    [
+        ("?q=prompt&page=2", "q=prompt&label_q=alp", "/prompts/?q=prompt&label_q=alp&page=2"),
+        ("?label_q=alp", "label_q=", "/prompts/"),
+        ("?q=prompt", "q=other&label_q=alp", None),
+    ],
+)
+def test_what_is_looked_for_among_the_labels_goes_into_the_address(
+    annotator: Person, shown: str, asked: str, address: str | None
+) -> None:
+    at = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/prompts/{shown}"}
+    answer = annotator.get(f"/prompts/facets/label/?{asked}", headers=at)
+    assert answer.headers.get("HX-Replace-Url") == address

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
+from annotation.detecting import detect
 from annotation.importers.base import RejectedRow, WrongFormat
 from tests.annotation.test_importers_sets import IMPORTERS, folder, imported, lines, read, zipped
 
@@ -80,6 +82,22 @@ FILES = {
     "data/left_out.jsonl": lines({"question": "q3", "answer": "a3"}),
     "dataset_infos.json": "{}",
 }
+
+
+@pytest.mark.parametrize("name", ["one.jsonl", "one.jsonl.gz", "without an ending"])
+def test_a_conversation_alone_in_its_file_is_one_row(tmp_path: Path, name: str) -> None:
+    text = lines({"conversations": turns("q", "a")}).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    (row,) = imported(read("sharegpt", tmp_path / name))
+    assert (row.text, [one.text for one in row.responses]) == ("q", ["a"])
+    assert detect(tmp_path / name)[0].name == "sharegpt"
+
+
+def test_an_instruction_alone_in_its_file_is_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(lines({"instruction": "do", "input": None, "output": "done", "history": []}))
+    assert [row.text for row in imported(read("alpaca", path))] == ["do"]
+    assert detect(path)[0].name == "alpaca"
 
 
 @pytest.mark.parametrize("make", [folder, zipped])

@@ -13,7 +13,7 @@ from madsafe_web.core.llm.base import Call, Reply, Sampling
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import rows, service, stages
-from madsafe_web.core.runs.rows import RowEngine, storable
+from madsafe_web.core.runs.rows import Group, RowEngine, storable
 from madsafe_web.core.runs.stage import Ask, Result, RowStage
 from madsafe_web.core.runs.worker import work_on
 
@@ -110,13 +110,16 @@ def test_text_that_every_database_takes_stays_as_it_is() -> None:
     assert storable("全角，😀 text\n") == "全角，😀 text\n"
 
 
-def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow) -> None:
+def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "GROUP_ROWS", 1)
     run = service.run_create(stage_name="rows", values={})
     with RowEngine(STAGE, Params(), None, ["far"]) as engine:
-        groups = engine.groups(fetch(run, plan(run)))
-        generated, _ = next(groups)
-        groups.close()
-    kept = len(generated) + len(engine.unwritten)
+        engine.give(1, fetch(run, plan(run)))
+        group = Group()
+        while not group:
+            group = engine.take()
+        left = engine.halt()
+    kept = len(group.generated) + len(left.generated)
     assert 0 < kept == slow.calls < 30
 
 

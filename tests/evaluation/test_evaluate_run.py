@@ -389,3 +389,13 @@ def test_a_run_that_broke_off_goes_on_and_writes_each_answer_once(
     assert work_on(run.pk).state == Run.State.DONE
     assert (Answer.objects.count(), Verdict.objects.count(), Vote.objects.count()) == (24, 8, 16)
     assert EvaluationRun.objects.count() == 6
+
+
+@pytest.mark.django_db
+def test_a_run_that_ends_once_more_queues_only_what_is_new() -> None:
+    run, rows = planned(["OFF", "UB"], 2)
+    write(run, rows[:4], "uncertain")
+    reviewing.review_open(run)
+    write(run, rows[4:], "uncertain")
+    reviewing.review_open(run)
+    assert ReviewItem.objects.count() == Seat.objects.count() == 8

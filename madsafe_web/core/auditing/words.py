@@ -20,6 +20,7 @@ VERBS: dict[str, Text] = {
     "run.start": _("started %(subject)s"),
     "run.resume": _("resumed %(subject)s"),
     "run.pause": _("asked to pause %(subject)s"),
+    "run.retry": _("asked for the failed rows of %(subject)s once more"),
     "run.cancel": _("cancelled %(subject)s"),
     "corpus.import": _("imported the corpus %(subject)s"),
     "template.save": _("saved a version of the template %(subject)s"),

@@ -13,7 +13,7 @@ from typing import IO
 
 from madsafe_web.core.backup.archive import PIECE, BackupError
 
-NOT_KEPT = frozenset({"broker", "logs", "static", "backups"})
+NOT_KEPT = frozenset({"broker", "logs", "static", "backups", "catalogue"})
 UNFINISHED = (".tmp", ".part")
 MODELS = "models"
 TRAINING, OUTPUT = "training", "output"

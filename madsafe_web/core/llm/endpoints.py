@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from django.db import transaction
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
 from madsafe_web.core.llm import options
-from madsafe_web.core.llm.base import Backend, Call
+from madsafe_web.core.llm.base import Backend, Call, Sampling
 from madsafe_web.core.llm.replicas import REST_S, Replicas
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
@@ -27,6 +27,7 @@ RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
 BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible")
 SERVED = ("openai_compatible",)  # those that are asked at a base URL, one call at a time
+SAMPLING = tuple(each.name for each in fields(Sampling))
 LONGEST_KEY = 500
 KEY_RULE = "letters, digits and signs without spaces, at most 500."
 
@@ -153,7 +154,7 @@ def call_key(endpoint: Endpoint, call: Call) -> str:
     identity = {
         "provider": [endpoint.backend, endpoint.base_url, endpoint.model, options.deciding(endpoint.options)],
         "messages": [[message.role, message.content] for message in call.messages],
-        "sampling": asdict(call.sampling),
+        "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,
         "sample": call.sample,
     }

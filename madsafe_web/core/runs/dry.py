@@ -6,7 +6,6 @@ Nothing of that stage is written. Replies are, as always before they are read: t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from typing import Any
@@ -24,8 +23,9 @@ from madsafe_web.core.runs.rows import Finished, RowEngine, storable
 from madsafe_web.core.runs.stage import COUNTED_AS, RowStage
 from madsafe_web.core.runs.stages import point, stage
 from madsafe_web.core.runs.starting import run_queue
+from madsafe_web.core.runs.storing import store_replies
 from madsafe_web.core.runs.trying_rows import Asked, Notes
-from madsafe_web.core.runs.worker import endpoint_names, store_replies
+from madsafe_web.core.runs.worker import endpoint_names
 
 STAGE = "dry_run"
 MOST_ROWS = 200
@@ -74,24 +74,33 @@ def work(job: Job) -> None:
     job.total(len(plan.rows))
     notes = Notes(plan.declared.process)
     declared = replace(plan.declared, process=notes.process)
-    finished: list[Finished] = []
-    new: set[str] = set()
     with templates.using(plan.texts), RowEngine(declared, plan.params, plan.context, plan.endpoints) as engine:
         if engine.offline_rules:
             job.offline_rules()
-        try:
-            with closing(engine.groups(plan.rows)) as groups:
-                for generated, ended in groups:
-                    with transaction.atomic():
-                        store_replies(job.run, generated)
-                    new.update(one.reply.key for one in generated)
-                    finished += ended
-                    job.check()
-        finally:
-            with transaction.atomic():
-                store_replies(job.run, engine.unwritten)
+        finished, new = _ask(job, engine, plan.rows)
         held = {name: estimating.terms(row.concurrency, row.options) for name, row in engine.endpoints.items()}
     _keep(job, plan, finished, notes, new, held)
+
+
+def _ask(job: Job, engine: RowEngine, rows: Sequence[tuple[str, Any]]) -> tuple[list[Finished], set[str]]:
+    """The rows as they ended, and the keys of the replies that were not in the cache. Raises what ended them early."""
+    finished: list[Finished] = []
+    new: set[str] = set()
+    engine.give(job.chunk.pk, rows)
+    try:
+        while len(finished) < len(rows):
+            group = engine.take()
+            with transaction.atomic():
+                store_replies(job.run, group.generated)
+            new.update(one.reply.key for one in group.generated)
+            finished += group.finished
+            if engine.error:
+                raise engine.error
+            job.check()
+    finally:
+        with transaction.atomic():
+            store_replies(job.run, engine.halt().generated)
+    return finished, new
 
 
 def planned(dry: Run, values: dict[str, Any]) -> Plan:

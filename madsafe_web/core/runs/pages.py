@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.db.models import Count, Max, Sum
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from madsafe_web.core.access import can
@@ -17,11 +19,13 @@ from madsafe_web.core.method import WORKING, Text, run_name, stage_purpose
 from madsafe_web.core.models import Chunk, Run, RunRow, User
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.progress import Progress, progress
-from madsafe_web.core.runs.stage import COUNTED_AS, Outcome
+from madsafe_web.core.runs.retrying import RETRYABLE, failed_rows
+from madsafe_web.core.runs.stage import Outcome, RowStage
+from madsafe_web.core.runs.stages import stages
+from madsafe_web.core.wording import worded
 
 MOST_CELLS = 400
 LOG_LINES = 100
-FAILURES = tuple(outcome for outcome, count in COUNTED_AS.items() if count == "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class RunShown:
     can_pause: bool
     can_resume: bool
     can_cancel: bool
+    can_retry: bool
     notice: Notice | None
     started_by: str
     started: datetime | None
@@ -102,10 +107,25 @@ class ErrorLine:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that failed; `url` is the page of what it is about, "" where there is none."""
+
+    subject: str
+    url: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     when: datetime
     level: str
-    text: str
+    text: str  # as it is stored: in English
+
+    @property
+    def told(self) -> str:
+        """The line in the language of the reader."""
+        return worded(self.text)
 
 
 def sums_of(runs: Iterable[Run]) -> dict[int, dict[str, int]]:
@@ -161,11 +181,17 @@ def run_shown(run: Run, user: User) -> RunShown:
         can_pause=may and run.state in service.ACTIVE,
         can_resume=may and run.state in service.STARTABLE,
         can_cancel=may and run.state not in (*service.FINISHED, Run.State.CANCELLING),
+        can_retry=may and now.failed > 0 and run.state in RETRYABLE and works_by_rows(run),
         notice=notice(run.error),
         started_by=run.actor_name,
         started=run.started or run.created,
         params_sha=params_sha(run),
     )
+
+
+def works_by_rows(run: Run) -> bool:
+    """Whether its stage works row by row, so that single rows can be asked again."""
+    return isinstance(stages().get(run.stage), RowStage)
 
 
 def duration(length: timedelta) -> str:
@@ -184,8 +210,10 @@ def duration(length: timedelta) -> str:
 
 def notice(error: str) -> Notice | None:
     """A run's error: its first sentence says what happened, the others what was kept and what to do."""
-    what, stop, rest = error.partition(". ")
-    return Notice(f"{what}." if stop else what, rest) if error else None
+    text = worded(error)
+    stop = "。" if "。" in text else ". "
+    what, found, rest = text.partition(stop)
+    return Notice(what + found.strip(), rest) if error else None
 
 
 def params_sha(run: Run) -> str:
@@ -241,8 +269,7 @@ def cells(marks: Sequence[str]) -> tuple[str, ...]:
 
 def errors(run: Run) -> list[ErrorLine]:
     """The failed rows by class, the most frequent first, in two queries."""
-    failed = RunRow.objects.filter(run=run, outcome__in=FAILURES)
-    classes = failed.values("outcome", "error_class").annotate(n=Count("id"), last=Max("id"))
+    classes = failed_rows(run).values("outcome", "error_class").annotate(n=Count("id"), last=Max("id"))
     groups = list(classes.order_by("-n", "outcome", "error_class"))
     messages = dict(RunRow.objects.filter(pk__in=[group["last"] for group in groups]).values_list("id", "message"))
     return [
@@ -253,6 +280,25 @@ def errors(run: Run) -> list[ErrorLine]:
             last_message=messages[group["last"]],
         )
         for group in groups
+    ]
+
+
+def kind_of(row: RunRow) -> str:
+    """The class of a row's error, or how the row ended."""
+    return row.error_class or row.outcome
+
+
+def failed_lines(run: Run, rows: Iterable[RunRow]) -> list[FailedRow]:
+    """Failed rows as lines of a list, without any query."""
+    page = settings.RUN_SUBJECT_PAGES.get(run.stage, "")
+    return [
+        FailedRow(
+            subject=row.subject,
+            url=reverse(page, args=[int(row.subject)]) if page and row.subject.isdecimal() else "",
+            kind=kind_of(row),
+            message=row.message,
+        )
+        for row in rows
     ]
 
 

@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from madsafe_web.core.audit import actor_name, audit
+from madsafe_web.core.audit import actor_name, audit, audit_queue
 from madsafe_web.core.llm import versions
 from madsafe_web.core.models import Chunk, Run, RunEvent, User
 from madsafe_web.core.runs import params as run_params
@@ -69,17 +69,24 @@ def _queue(run: Run) -> bool:
     if not run.chunks.exists():
         _plan(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
-    _refuse_beside(run)  # last, since planning may take a while
+    refuse_beside(run)  # last, since planning may take a while
     log(run, f"Queued by {run.actor_name}.")
     return True
 
 
-def _refuse_beside(run: Run) -> None:
-    """Raises StageError while a run is at work that has to be alone; such a run itself asks for others on its own."""
+def refuse_beside(run: Run) -> None:
+    """Raises StageError while a run is at work and one of the two has to be alone.
+
+    Of two starts at the same moment the later one waits here for the end of the earlier one and then sees it. They
+    queue with the writers of events, as starts are written down anyway: with a second lock they could lock each other.
+    """
+    audit_queue()
     alone = stages_alone()
-    at_work = Run.objects.filter(stage__in=alone, state__in=(*ACTIVE, S.PAUSING, S.CANCELLING))
-    if run.stage not in alone and (other := at_work.order_by("id").first()):
+    at_work = Run.objects.filter(state__in=(*ACTIVE, S.PAUSING, S.CANCELLING)).exclude(pk=run.pk).order_by("id")
+    if run.stage not in alone and (other := at_work.filter(stage__in=alone).first()):
         raise StageError(f"{other} is at work, and no other run may start meanwhile. Start this one when it has ended.")
+    if run.stage in alone and (other := at_work.exclude(stage__in=alone).first()):
+        raise StageError(f"{other} is at work, and this run has to be alone. Start it when that one has ended.")
 
 
 def _plan(run: Run) -> None:

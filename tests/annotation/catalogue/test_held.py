@@ -96,7 +96,7 @@ def test_with_many_prompts_the_catalogue_at_hand_answers_while_a_newer_one_is_ma
     first, asked = held.current(), threading.Event()
     monkeypatch.setattr(held, "SMALL", 0)
     monkeypatch.setattr(held, "PAUSE_S", 0)
-    monkeypatch.setattr(held, "_make_beside", asked.set)
+    monkeypatch.setattr(held, "_beside", lambda *steps: asked.set())
     make_prompts(2, make_corpus("Later"))
     assert held.current() is first
     assert asked.wait(5)

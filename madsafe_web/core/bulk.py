@@ -32,6 +32,24 @@ def insert(model: Model, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) 
             cursor.executemany(statement, rows)
 
 
+def insert_new(model: Model, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+    """As `insert`, but what collides with a row that stands already is left out."""
+    if not rows:
+        return
+    quote = connection.ops.quote_name
+    table, columns = quote(model._meta.db_table), ", ".join(map(quote, names))
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":  # COPY knows no conflicts
+            kinds = {field.column: str(field.db_type(connection)) for field in model._meta.concrete_fields}
+            arrays = ", ".join(f"%s::{kinds[name].partition('(')[0]}[]" for name in names)
+            statement = f"INSERT INTO {table} ({columns}) SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING"  # noqa: S608
+            cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+        else:
+            places = ", ".join(["%s"] * len(names))
+            statement = f"INSERT INTO {table} ({columns}) VALUES ({places}) ON CONFLICT DO NOTHING"  # noqa: S608
+            cursor.executemany(statement, rows)
+
+
 def found(model: Model, names: Sequence[str], among: str, values: Iterable[Any], **fixed: Any) -> list[tuple[Any, ...]]:
     """The named columns of the rows with any of these values in the column `among`, and `fixed` ones in others.
 
