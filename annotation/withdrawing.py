@@ -22,7 +22,7 @@ from annotation.versions import data_changed
 from madsafe_web.core.audit import audit
 from madsafe_web.core.method import WORKING, run_name
 from madsafe_web.core.models import Generation, Run, RunRow, User
-from madsafe_web.core.runs import service, tasks
+from madsafe_web.core.runs import dry, service, tasks
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import sha256_file
@@ -95,7 +95,7 @@ def _close(job: Job, corpus: Corpus) -> None:
     with job.commit() as progress:
         Corpus.objects.filter(pk=corpus.pk).update(withdrawn=timezone.now(), exportable=False)
         RejectedImport.objects.filter(corpus=corpus).update(raw="")
-        progress.cursor = {"after": 0, "done": 0, "runs": []}
+        progress.cursor = {"after": 0, "done": 0, "runs": dry.forget()}
 
 
 def _not_blanked(corpus: Corpus) -> list[int]:

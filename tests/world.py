@@ -72,6 +72,7 @@ def make_world(folder: Path) -> World:
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
         **{f"api:user{part}": [person.pk] for part in ("", *API_USER_PARTS)},
         **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
+        **dict.fromkeys(("dry:detail", "dry:progress"), [make_run("dry_run", params={"stage": "label"}).pk]),
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
         **{f"runs:{verb}": [run.pk] for verb in RUN_VERBS},

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm import prices
+from madsafe_web.core.llm import options
 from madsafe_web.core.llm.openai_compatible import Policy
 
 # The greatest value of each number; none may be 0 or less, which would mean "for ever" to the HTTP client.
@@ -27,30 +27,30 @@ MOST: dict[str, float] = {
 }
 COUNTS = ("tries", "rate_limit_tries", "max_response_bytes", "trip")
 OURS = ("model", "messages", "stream")  # fields of a request that `extra` must leave alone
-MARKS = ("offline_rules",)  # known to the engine for every backend
+MARKS = ("offline_rules", *options.NAMES)  # known to the engine for every backend
 
 
-def check(base_url: str, options: Mapping[str, Any]) -> None:
+def check(base_url: str, written: Mapping[str, Any]) -> None:
     """Raises ValidationError naming the field."""
     faults = {}
     try:
         outbound.target(base_url)
     except outbound.Refused as error:
         faults["base_url"] = str(error)
-    if wrong := _wrong_option(options):
+    if wrong := _wrong_option(written):
         faults["options"] = wrong
     if faults:
         raise ValidationError(faults)
 
 
-def _wrong_option(options: Mapping[str, Any]) -> str:
-    if not isinstance(options, Mapping):
+def _wrong_option(written: Mapping[str, Any]) -> str:
+    if not isinstance(written, Mapping):
         return _("Write the options as a JSON object.")
-    for name, value in options.items():
-        if name in prices.OPTIONS:
+    for name, value in written.items():
+        if name in MARKS:
             continue
-        if name not in (*Policy.__dataclass_fields__, *MARKS):
-            known = ", ".join(sorted((*Policy.__dataclass_fields__, *MARKS, *prices.OPTIONS)))
+        if name not in Policy.__dataclass_fields__:
+            known = ", ".join(sorted((*Policy.__dataclass_fields__, *MARKS)))
             return _("There is no option '%(name)s'. Known: %(known)s.") % {"name": name, "known": known}
         if wrong := _wrong_value(name, value):
             return wrong
