@@ -49,6 +49,13 @@ class Scripted:
         self.closed = True
 
 
+class PatientScripted(Scripted):
+    given_up = False
+
+    def give_up_waiting(self) -> None:
+        self.given_up = True
+
+
 class Clock:
     now = 0.0
 
@@ -105,6 +112,12 @@ def test_a_refused_key_is_not_tried_elsewhere() -> None:
 def test_a_server_that_asks_to_slow_down_does_not_rest() -> None:
     slow = Scripted("slow", [CallError("rate_limited", "later")])
     assert ask(Replicas([slow, Scripted("other")]), 2) == ["other", "slow"]
+
+
+def test_calls_that_wait_at_any_server_are_given_up() -> None:
+    first, second = PatientScripted("a"), PatientScripted("b")
+    Replicas([first, second, Scripted("c")]).give_up_waiting()
+    assert first.given_up and second.given_up
 
 
 def test_all_are_closed() -> None:

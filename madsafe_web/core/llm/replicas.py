@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from madsafe_web.core.llm.base import Backend, Call, CallError, Reply
+from madsafe_web.core.llm.base import Backend, Call, CallError, Patient, Reply
 
 REST_S = 30.0
 # Errors of one server that another one may not have. A refused key or an unknown model are the endpoint's own.
@@ -61,6 +61,12 @@ class Replicas:
                 return reply
             finally:
                 one.busy -= 1
+
+    def give_up_waiting(self) -> None:
+        """See `Patient`."""
+        for one in self._replicas:
+            if isinstance(one.backend, Patient):
+                one.backend.give_up_waiting()
 
     async def close(self) -> None:
         for one in self._replicas:
