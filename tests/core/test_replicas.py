@@ -164,7 +164,7 @@ def test_prices_and_replicas_do_not_change_the_key_of_a_call() -> None:
     before = call_key(row, CALL)
     row.options |= {"price_in": 1, "currency": "CNY", "replicas": ["https://b.example.org/v1"]}
     assert call_key(row, CALL) == before
-    row.options |= {"total_timeout": 61}
+    row.options |= {"extra": {"enable_thinking": False}}
     assert call_key(row, CALL) != before
 
 
