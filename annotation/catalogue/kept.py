@@ -2,7 +2,7 @@
 
 One file: sizes and a checksum, a header as JSON, then the columns as they stand in memory. Its name says which database
 it is of, in which layout and of which data version. What cannot be read is as if it were not there, and what cannot be
-written stays in memory. See docs/decisions/0014.
+written stays in memory. See docs/decisions/0017.
 """
 
 from __future__ import annotations
