@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from django.db.models import Value
@@ -182,13 +182,20 @@ def _none(catalogue: Catalogue) -> Mask:
     return np.zeros(len(catalogue.ids), np.bool_)
 
 
-def labels_of(catalogue: Catalogue, rows: Ints) -> list[list[int]]:
-    """The ids of the labels of each of these rows."""
+def values_of(catalogue: Catalogue, name: str, rows: Ints, called: Sequence[str] = ()) -> list[str]:
+    """The value of a plain facet of each of these rows; `called` names its values in their order."""
+    coded = catalogue.coded[name]
+    names = called or coded.values
+    return [names[code] for code in coded.codes[rows].tolist()]
+
+
+def labels_of(catalogue: Catalogue, rows: Ints, names: Sequence[str]) -> list[list[str]]:
+    """The labels of each of these rows, called by `names`, which stand in the order of `labels`."""
     first = np.searchsorted(catalogue.link_rows, rows, "left")
     sizes = np.searchsorted(catalogue.link_rows, rows, "right") - first
     ends = np.cumsum(sizes)
     places = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(first - (ends - sizes), sizes)
-    labels = catalogue.labels[catalogue.link_labels[places]].tolist()
+    labels = [names[at] for at in catalogue.link_labels[places].tolist()]
     return [labels[end - size : end] for end, size in zip(ends.tolist(), sizes.tolist(), strict=True)]
 
 

@@ -2,7 +2,7 @@
 
 One file: sizes and a checksum, a header as JSON, then the columns as they stand in memory. Its name says which database
 it is of, in which layout and of which data version. What cannot be read is as if it were not there, and what cannot be
-written stays in memory. See docs/decisions/0014.
+written stays in memory. See docs/decisions/0017.
 """
 
 from __future__ import annotations
@@ -107,13 +107,13 @@ def _columns(catalogue: Catalogue) -> Iterator[tuple[str, Any]]:
 
 
 def _write(file: BinaryIO, catalogue: Catalogue) -> None:
-    columns, places, end, checksum = [], [], 0, 0
-    for name, column in _columns(catalogue):
-        data = np.ascontiguousarray(column).tobytes()
-        data += bytes(-len(data) % ALIGNED)
+    """Column by column: a copy of all of them would take as much memory again."""
+    columns = {name: np.ascontiguousarray(column) for name, column in _columns(catalogue)}
+    places, end, checksum = [], 0, 0
+    for name, column in columns.items():
         places.append((name, column.dtype.str, len(column), end))
-        end, checksum = end + len(data), zlib.crc32(data, checksum)
-        columns.append(data)
+        end += column.nbytes + -column.nbytes % ALIGNED
+        checksum = zlib.crc32(bytes(-column.nbytes % ALIGNED), zlib.crc32(column.data, checksum))
     header = json.dumps(
         {
             "made": catalogue.made.isoformat(),
@@ -126,7 +126,9 @@ def _write(file: BinaryIO, catalogue: Catalogue) -> None:
     header += b" " * (-(START.size + len(header)) % ALIGNED)
     file.write(START.pack(MARK, len(header), zlib.crc32(header), checksum))
     file.write(header)
-    file.writelines(columns)
+    for column in columns.values():
+        file.write(column.data)
+        file.write(bytes(-column.nbytes % ALIGNED))
 
 
 def _opened(path: Path, version: Version) -> Catalogue:
