@@ -10,7 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
 from madsafe_web.core import crypto
-from madsafe_web.core.llm.endpoints import backend_for, endpoint_declare, spec
+from madsafe_web.core.llm import templates
+from madsafe_web.core.llm.base import Sampling
+from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_declare, spec
 from madsafe_web.core.llm.services import endpoint_key_clear, endpoint_key_set, endpoint_save
 from madsafe_web.core.models import AuditEvent, Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
@@ -127,6 +129,10 @@ def test_another_path_of_the_same_server_keeps_the_key(boss: User) -> None:
         ({"options": {"total_timeout": "60"}}, "options"),
         ({"options": {"tries": 1.5}}, "options"),
         ({"options": {"max_response_bytes": 1 << 40}}, "options"),
+        ({"options": {"rpm": 0}}, "options"),
+        ({"options": {"stream": 1}}, "options"),
+        ({"options": {"extra": ["n"]}}, "options"),
+        ({"options": {"extra": {"messages": []}}}, "options"),
     ],
 )
 def test_what_cannot_be_is_refused_at_its_field(values: dict[str, Any], field: str, boss: User) -> None:
@@ -236,3 +242,16 @@ def test_a_declared_endpoint_stands_in_the_audit_record_once_it_differs() -> Non
     made, changed = AuditEvent.objects.filter(subject="far").order_by("sequence")
     assert (made.verb, changed.verb) == ("endpoint.create", "endpoint.change")
     assert (changed.facts["before"]["model"], changed.facts["after"]["model"]) == ("m", "n")
+
+
+def key_with(**options: object) -> str:
+    endpoint = Endpoint(name="e", backend="openai_compatible", base_url="http://127.0.0.1:1/v1", options=options)
+    return call_key(endpoint, templates.render("chat", {"prompt": "x"}, Sampling()))
+
+
+def test_how_an_endpoint_is_asked_is_no_part_of_a_call() -> None:
+    assert key_with(tries=9, rpm=60, stream=True, total_timeout=5) == key_with()
+
+
+def test_extra_fields_are_a_part_of_a_call() -> None:
+    assert len({key_with(), key_with(extra={"a": 1}), key_with(extra={"a": 2})}) == 3

@@ -3,8 +3,8 @@
 The loop lives in a thread of its own as long as a worker stays with a run, so that clients and loaded models are made
 once. Its tasks pull rows that the writing thread gives it, across the borders of chunks, so that the endpoint never
 waits for the last row of one. What they produce lies in plain lists, which the writing thread empties some twenty times
-a second. Twice as many rows are in hand as the endpoint takes calls: while one half is being asked, the other half is
-looked up in the cache.
+a second. Three times as many rows are in hand as the endpoint takes calls: while one third is being asked, the others
+are looked up in the cache.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 Event = TypeVar("Event")
 GROUP_ROWS = 1000  # a group of so many rows is written at once
 GROUP_WAIT_S = 0.05  # how long a group waits for more rows after its first
-GATHER_S = 0.005  # how long look-ups wait for others
+GATHER_S = 0.01  # how long look-ups wait for others
 IDLE_WAIT_S = 1.0  # how long nothing may come before an empty group is given
 MOST_WAITING = 4 * GROUP_ROWS  # rows that wait to be written; beyond, no more are begun
-AHEAD = 2  # rows in hand for each call that an endpoint takes
+AHEAD = 3  # rows in hand for each call that an endpoint takes
 LONGEST_MESSAGE = 500
 REPLY = ("call_key", "text", "finish", "reasoning")
 
