@@ -40,7 +40,7 @@ class SentForm(forms.Form):
         required=False,
         max_length=300,
         label=gettext_lazy("Webhook"),
-        help_text=gettext_lazy("An address that takes a POST of JSON, signed in the header X-MadSafe-Signature."),
+        help_text=gettext_lazy("An address that takes JSON. Every request is signed with the secret."),
     )
     secret = forms.CharField(
         required=False,
