@@ -20,7 +20,8 @@ from madsafe_web.core.crypto import SecretError
 from madsafe_web.core.models import RunNotice, User
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
-from madsafe_web.core.runs.notices import MissingSecret, notice_lines, notices_seen, notify_set
+from madsafe_web.core.runs.notice_pages import notice_lines
+from madsafe_web.core.runs.notices import MissingSecret, notices_seen, notify_set
 
 SHORTEST_SECRET = 16
 NEWEST = 6  # in the header
