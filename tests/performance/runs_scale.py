@@ -85,7 +85,7 @@ def measure(rows: int) -> dict[str, float]:
             times[name].append(taken(client.get, path))
         times["start"].append(taken(client.post, f"{page}resume/"))
         times["pause"].append(taken(client.post, f"{page}pause/"))
-    found = {f"{name}_ms": statistics.median(each) for name, each in times.items()}
+    found = {f"{name}_ms": round(statistics.median(each), 1) for name, each in times.items()}
     return found | {f"{name}_most": sorted(each)[-2] for name, each in times.items()}
 
 
