@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from django.db.models.functions import Coalesce
 
 from annotation.feeding import feed
 from annotation.importers.base import Importer, ImportOptions
+from annotation.licences import may_leave
 from annotation.models import Corpus
 from annotation.rejects import rejects_settle
 from annotation.stages.import_ import File
@@ -29,9 +29,6 @@ from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import BadFile, sha256_file
-
-# Licences that keep a corpus out of exports until somebody says otherwise: CC BY-NC, Non-Commercial, research only.
-_CLOSED = re.compile(r"(?<![a-z])NC(?![a-z])|non[-_ ]?commercial|research[-_ ]only|research purposes? only", re.I)
 
 
 def parts(run: Run) -> list[str]:
@@ -55,7 +52,11 @@ def import_file(job: Job) -> None:
         skip = job.cursor["done"] if begun else 0
         with nothing_collected(), feed(importer, path, options, skip=skip, counted=not begun) as parts:
             if not begun:
-                _begin(job, path, importer, declared, {"sha256": sha256, "content": content, "rows": next(parts)})
+                warnings = dict.fromkeys(importer.not_read(path), 1)
+                known = {"sha256": sha256, "content": content, "rows": next(parts), "warnings": warnings}
+                _begin(job, path, importer, declared, known)
+                for told in warnings:
+                    job.log(f"{path.name}: {told}.")
             _store(job, Corpus.objects.get(pk=job.cursor["corpus"]), parts)
         rejects_settle(job, path, corrects=declared.into is not None)
     except BadFile as error:
@@ -105,7 +106,7 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, begun: dict
         "role": declared.role or importer.default_role,
         "split": declared.split,
         "licence": licence,
-        "exportable": not _CLOSED.search(licence) if declared.exportable is None else declared.exportable,
+        "exportable": may_leave(licence) if declared.exportable is None else declared.exportable,
         "file_name": path.name,
         "sha256": begun["sha256"],
         "mapping": declared.mapping,

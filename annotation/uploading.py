@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 from pathlib import Path
@@ -147,6 +148,11 @@ def hashed(part: Path, name: str) -> Path:
     kept = uploads_folder() / sha256_file(part)[:16] / name
     kept.parent.mkdir(parents=True, exist_ok=True)
     return kept
+
+
+def is_full(error: OSError) -> bool:
+    """True when there was no room left on the disk, or none for this account."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def uploads_folder() -> Path:

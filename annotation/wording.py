@@ -48,6 +48,8 @@ WARNINGS = (
     _("%(field)s is too long for its column; the whole of it is in the payload"),
     _("contains the placeholder %(placeholder)s, to be replaced before training"),
     _("there is no reply"),
+    _("%(name)s was passed over: %(reason)s"),
+    _("%(count)s more files were passed over"),
     _("two options are the same"),
     _("the answer file has category %(category)s"),
     _("type is spelt otherwise (%(type)s), taken as %(scenario)s"),
@@ -57,6 +59,7 @@ WARNINGS = (
 )
 # Of a file: what is wrong with it.
 FILES = (
+    _("the card leaves it out"),
     _("the file is empty"),
     _("it is empty"),
     _("no format fits"),

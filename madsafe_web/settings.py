@@ -263,7 +263,7 @@ WHITENOISE_USE_FINDERS = not STATIC_ROOT
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # Where stages, importers and benchmarks are looked for: one file in one of these packages is one plug-in.
-STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
+STAGE_PACKAGES = ["madsafe_web.core.stages", "annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
 # Stage → the page of what its rows are about, where the subject of a row is the argument of that page.

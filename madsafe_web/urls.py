@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("templates/", include("madsafe_web.core.llm.editing.urls")),
     path("admin/", site.urls),
     path("runs/", include("madsafe_web.core.runs.urls")),
+    path("dry-runs/", include("madsafe_web.core.runs.dry_urls")),
     path("", include("annotation.urls")),
     path("", include("pipeline.urls")),
     path("results/", include("evaluation.urls")),

@@ -94,6 +94,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "templates:edit": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     # to the template: the form names no version
     "templates:use": {"POST": only(302, "lead")},
+    # the form names no stage
+    "dry:new": {"GET": only(200, "lead"), "POST": only(422, "lead")},
+    "dry:detail": {"GET": READ},
+    # the run has ended: poll no more
+    "dry:progress": {"GET": signed_in(286)},
     "runs:list": {"GET": READ},
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},

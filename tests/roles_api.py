@@ -50,6 +50,8 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "api:corpora": {"GET": READ, "POST": only(400, "lead")},
     "api:corpus": {"GET": READ},
     "api:corpus-rejected": {"GET": READ},
+    # the body does not name it
+    "api:corpus-withdraw": {"GET": only(200, "lead"), "POST": only(400, "lead")},
     "api:prompts": {"GET": READ},
     "api:prompt": {"GET": READ},
     "api:labels": {"GET": READ},

@@ -106,6 +106,7 @@ def test_a_card_says_which_files_are_data_and_their_splits(tmp_path: Path, make:
     by_text = {row.text: row for row in imported([row for row in read("hf_dataset", path) if not _is_bad(row)])}
     assert {text: row.payload["split"] for text, row in by_text.items()} == {"q1": "train", "q2": "val"}
     assert by_text["q1"].responses[0].text == "a1"
+    assert IMPORTERS["hf_dataset"].not_read(path) == ["data/left_out.jsonl was passed over: the card leaves it out"]
     (bad,) = [row for row in read("hf_dataset", path) if isinstance(row, RejectedRow)]
     assert (bad.file, bad.number, bad.field, bad.reason) == ("data/train-00000.jsonl", 2, "question", "is empty")
 

@@ -10,7 +10,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext as _
 
-from madsafe_web.core.llm import prices
+from madsafe_web.core.llm import options
 from madsafe_web.core.storable import is_storable
 
 # Variables that hold no key of a model but our own secrets, which must not be sent to whoever serves an endpoint.
@@ -46,7 +46,7 @@ class Endpoint(models.Model):
     def clean(self) -> None:
         if not is_storable(self.options):
             raise ValidationError({"options": _("The options hold a value that cannot be stored.")})
-        if wrong := prices.fault(self.options):
+        if isinstance(self.options, dict) and (wrong := options.wrong(self.options)):
             raise ValidationError({"options": wrong})
         if self.backend == "openai_compatible":
             from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without

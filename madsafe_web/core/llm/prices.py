@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from django.utils.translation import gettext as _
 
-OPTIONS = ("price_in", "price_out", "currency")  # no part of what is asked, so no part of the key of a reply
+OPTIONS = ("price_in", "price_out", "currency")
 HIGHEST = 1_000_000
 MILLION = 1_000_000
 
@@ -39,13 +39,6 @@ def price_of(endpoint: Priced) -> Price | None:
     if "price_in" not in options and "price_out" not in options:
         return None
     return Price(options.get("price_in", 0), options.get("price_out", 0), options.get("currency", ""))
-
-
-def without(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The options without the prices."""
-    if "currency" not in options:  # the usual case, asked for with every call
-        return options
-    return {name: value for name, value in options.items() if name not in OPTIONS}
 
 
 def fault(options: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
+from madsafe_web.core.llm import options
 from madsafe_web.core.llm.endpoints import BACKENDS, FIELDS, RULES, facts, usable_key
 from madsafe_web.core.models import Endpoint, User
 
@@ -90,6 +91,11 @@ def server(base_url: str) -> str:
     return "/".join(base_url.lower().split("/")[:3])
 
 
+def _servers(base_url: str, written: Any) -> set[str]:
+    """The servers that a key goes to."""
+    return {server(url) for url in options.urls(base_url, written if isinstance(written, dict) else {})}
+
+
 @sensitive_variables("key")
 def _check(row: Endpoint, before: Mapping[str, Any] | None, key: str | None) -> None:
     faults: dict[str, Any] = {}
@@ -97,7 +103,9 @@ def _check(row: Endpoint, before: Mapping[str, Any] | None, key: str | None) -> 
         faults["backend"] = _("Choose one of the backends.")
     if row.name == RULES:
         faults["name"] = _("The offline rules are built in and stay as they are.")
-    moved = before is not None and server(before["base_url"]) != server(row.base_url)
+    moved = before is not None and not _servers(row.base_url, row.options) <= _servers(
+        before["base_url"], before["options"]
+    )
     if row.secret and key is None and moved:
         faults["key"] = _("The stored key was entered for another server. Enter it again, or remove it.")
     try:

@@ -15,11 +15,11 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
-from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Reply, Scorer
+from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
 from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get
 from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.budget import Budget
@@ -67,6 +67,13 @@ class Group:
         return bool(self.generated or self.finished)
 
 
+# Why there was nothing to read in a reply, by its finish; an outcome and error class of their own.
+NOTHING_TO_READ = {
+    "content_filter": Result(None, Outcome.PROVIDER_REFUSED, "The provider's content filter refused."),
+    "thinking": Result(
+        None, Outcome.TRUNCATED, "Thinking used up max_tokens, so that no answer came.", "thinking_used_up"
+    ),
+}
 Answer = tuple["asyncio.Future[Reply | None]", Reply | None]
 Wanted = tuple[str, "asyncio.Future[Reply | None]"]
 
@@ -147,7 +154,8 @@ class RowEngine:
     def halt(self) -> Group:
         """Begin no more calls, wait for those in flight, and give what they brought."""
         self.stop = True
-        self.loop.call_soon_threadsafe(self._arrived.set)
+        if not self._ended.done():
+            self.loop.call_soon_threadsafe(self._hurry)
         while not self._ended.done():
             self._news.wait(GROUP_WAIT_S)
             self._news.clear()
@@ -175,6 +183,13 @@ class RowEngine:
     async def _all(self) -> None:
         await asyncio.gather(*(asyncio.create_task(self._work()) for _ in range(self.width)))
 
+    def _hurry(self) -> None:
+        """Let go of what only waits: for rows, or for its turn."""
+        self._arrived.set()
+        for backend in self.backends.values():
+            if isinstance(backend, Patient):
+                backend.give_up_waiting()
+
     async def _close(self) -> None:
         for backend in self.backends.values():
             await backend.close()
@@ -192,22 +207,26 @@ class RowEngine:
         except Halted:
             return
         except BaseException as error:
+            if self.stop and isinstance(error, asyncio.CancelledError):
+                return
             self.error = self.error or error
             self.stop = True
             self._arrived.set()
             self._news.set()
 
     async def _row(self, chunk: int, key: str, row: Any) -> None:
+        asking = Asking(self)
         try:
-            result = await self.stage.process(row, self.params, self.context, self)
+            result = asking.explained(await self.stage.process(row, self.params, self.context, asking))
         except EndpointDown:
             raise
         except CallError as error:
-            result = Result(None, Outcome.ERROR, f"{error.kind}: {error}"[:LONGEST_MESSAGE])
+            result = Result(None, Outcome.ERROR, f"{error.kind}: {error}"[:LONGEST_MESSAGE], error.kind)
         self._finished.append(Finished(chunk, key, row, result))
         self._tell()
 
-    async def __call__(self, endpoint: str, call: Call) -> Reply:
+    async def reply(self, endpoint: str, call: Call) -> Reply:
+        """The stored reply to the call, or a new one. Raises CallError, EndpointDown, Halted."""
         backend, row = self._backend(endpoint), self.endpoints[endpoint]
         key = call_key(row, call)
         if not backend.offline_rules:  # the rules cost less than the look-up
@@ -217,7 +236,8 @@ class RowEngine:
         async with self.places[endpoint]:
             self._go_on()
             given = await (self.budget.spend(endpoint, call, backend) if self.budget else backend.complete(call))
-        reply = replace(given, text=storable(given.text), reasoning=storable(given.reasoning), key=key)
+        tokens = given.prompt_tokens, given.completion_tokens
+        reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
         self._generated.append(Generated(row, call, reply))
         self._tell()
         return reply
@@ -260,6 +280,33 @@ class RowEngine:
                 "Name an endpoint with the backend 'transformers'."
             )
         return backend
+
+
+class Asking:
+    """What the row function of one row asks through (see `Ask`); knows why a reply held nothing to read."""
+
+    __slots__ = ("_engine", "_nothing")
+
+    def __init__(self, engine: RowEngine) -> None:
+        self._engine = engine
+        self._nothing: Result | None = None
+
+    async def __call__(self, endpoint: str, call: Call) -> Reply:
+        reply = await self._engine.reply(endpoint, call)
+        self._nothing = NOTHING_TO_READ.get(reply.finish, self._nothing)
+        return reply
+
+    async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
+        return await self._engine.likelihood(endpoint, text)
+
+    async def choose(self, endpoint: str, prompt: str, options: Sequence[str]) -> list[float]:
+        return await self._engine.choose(endpoint, prompt, options)
+
+    def explained(self, result: Result) -> Result:
+        """The result, or the true reason where the stage only saw that it could read nothing."""
+        if self._nothing and result.outcome in (Outcome.UNPARSED, Outcome.TRUNCATED):
+            return self._nothing
+        return result
 
 
 def _emptied(events: list[Event]) -> list[Event]:

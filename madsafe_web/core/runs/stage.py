@@ -50,6 +50,7 @@ class Result:
     value: Any = None  # each stage has its own frozen dataclass; the writer named beside it knows it
     outcome: Outcome = Outcome.DONE
     message: str = ""
+    kind: str = ""  # the error class, where the outcome alone does not say it
 
 
 class Ask(Protocol):

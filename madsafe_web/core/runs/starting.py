@@ -10,7 +10,7 @@ from madsafe_web.core.runs import service, tasks
 
 # An import begins with a file that is sent, a training with a check before it, and a corpus is withdrawn from its own
 # page, which shows what that means.
-WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw")
+WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw", "dry_run")
 
 
 @transaction.atomic

@@ -32,7 +32,7 @@ def store_replies(run: Run, generated: Sequence[Generated]) -> None:
     _store_templates({one.call.template_sha: one.call.template for one in generated})
     now = connection.ops.adapt_datetimefield_value(timezone.now())
     ordered = sorted(generated, key=lambda one: one.reply.key)  # one order for all workers: no deadlock
-    bulk.insert_new(Generation, REPLY, [_reply(run, one, now) for one in ordered])
+    bulk.insert_at_once(Generation, REPLY, [_reply(run, one, now) for one in ordered], known="kept")
 
 
 def _reply(run: Run, one: Generated, now: Any) -> tuple[Any, ...]:
@@ -55,7 +55,7 @@ def _store_templates(names: dict[str, str]) -> None:
 
 def store_outcomes(run: Run, ended: Sequence[Ended], completed: Collection[int]) -> None:
     """Store how rows ended, add them to the counts of their chunks, and make the completed chunks done."""
-    bulk.insert(RunRow, OUTCOME, [_outcome(run, key, result) for _, key, result in ended])
+    bulk.insert_at_once(RunRow, OUTCOME, [_outcome(run, key, result) for _, key, result in ended])
     sums: dict[int, Counter[str]] = {pk: Counter() for pk in completed}
     for pk, _, result in ended:
         sums.setdefault(pk, Counter()).update(("read", COUNTED_AS[result.outcome]))
@@ -65,5 +65,5 @@ def store_outcomes(run: Run, ended: Sequence[Ended], completed: Collection[int])
 
 
 def _outcome(run: Run, key: str, result: Result) -> tuple[Any, ...]:
-    error_class = result.message.partition(":")[0][:40] if result.outcome == Outcome.ERROR else ""
-    return (run.pk, key, result.outcome.value, error_class, result.message[:500])
+    named = result.kind or (result.message.partition(":")[0] if result.outcome == Outcome.ERROR else "")
+    return (run.pk, key, result.outcome.value, named[:40], result.message[:500])

@@ -66,7 +66,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     context = fragment(request, run)
-    context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0)}
+    context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0), "stage": run.stage}
     return render(request, "runs/run_detail.html", context)
 
 

@@ -107,7 +107,7 @@ def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float) ->
 def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> None:
     owner = lease.owner_name()
     context = point(declared.context)(run) if declared.context else None
-    engine = RowEngine(declared, params, context, _endpoint_names(run, declared))
+    engine = RowEngine(declared, params, context, endpoint_names(run, declared))
     with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
@@ -115,7 +115,8 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> No
         hand.Hand(run, declared, engine, heartbeat).work(deadline)
 
 
-def _endpoint_names(run: Run, declared: RowStage) -> list[str]:
+def endpoint_names(run: Run, declared: RowStage) -> list[str]:
+    """The endpoints that a planned run asks."""
     if declared.endpoints:
         return list(point(declared.endpoints)(run))
     return [value for name, value in run.params.items() if name.split("_")[-1] == "endpoint" and value]

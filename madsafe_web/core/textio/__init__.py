@@ -3,7 +3,7 @@
 from madsafe_web.core.textio.csvrows import read_csv
 from madsafe_web.core.textio.decoding import open_text
 from madsafe_web.core.textio.jsonitems import read_json_items
-from madsafe_web.core.textio.members import Refused, data_members
+from madsafe_web.core.textio.members import Refused, data_members, passed_over
 from madsafe_web.core.textio.parquet import is_parquet, read_parquet
 from madsafe_web.core.textio.readers import file_layout, file_shape, read_any, read_jsonl, read_rows
 from madsafe_web.core.textio.records import (
@@ -46,6 +46,7 @@ __all__ = [
     "kept_value",
     "open_bytes",
     "open_text",
+    "passed_over",
     "read_any",
     "read_csv",
     "read_json_items",

@@ -184,7 +184,12 @@ def data_names(names: list[str]) -> list[str]:
         return names
     paths = {name: PurePosixPath(name.lower()) for name in names}
     data = [name for name, path in paths.items() if path.suffix in DATA_SUFFIXES]
-    return data or [name for name, path in paths.items() if path.suffix == ".txt" and path.stem not in _ABOUT]
+    return data or [name for name, path in paths.items() if path.suffix == ".txt" and not is_about(name)]
+
+
+def is_about(name: str) -> bool:
+    """True for what goes by the name of a licence or the like: README.md, LICENSE, NOTICE.en.txt."""
+    return PurePosixPath(name.lower()).name.partition(".")[0] in _ABOUT
 
 
 def is_junk(name: str) -> bool:

@@ -16,6 +16,8 @@ ROWS = (
     _("is not valid JSON: %(error)s at character %(character)s"),
     _("is not valid CSV: %(error)s"),
     _("has %(cells)s cells, expected %(columns)s"),
+    _("opens a quote that does not close"),
+    _("seems to go on from a row whose quotes are broken"),
 )
 # Of a file: what is wrong with it.
 FILES = (
@@ -34,6 +36,7 @@ FILES = (
     _("there is no data file (JSONL, JSON, CSV, Parquet or text) in it"),
     _("there is an archive inside the archive"),
     _("its name is no text"),
+    _("its ending is none of those of data"),
     _("the folder has more than %(most)s files"),
     _("the archive unpacks to more than %(most)s bytes"),
     _("it is a link or no plain file"),
@@ -45,7 +48,6 @@ FILES = (
     _("the header has the same name twice"),
     _("the header is not valid CSV: %(error)s"),
     _("it is one JSON document over many lines, not one a line"),
-    _("a quote opens and never closes"),
     _("it is a folder, expected a file"),
     _("the zip archive holds %(count)s data files (JSONL, JSON, CSV, Parquet or text), expected one"),
     _("the zip archive holds the unsafe file name %(name)s"),
