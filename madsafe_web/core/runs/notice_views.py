@@ -20,7 +20,8 @@ from madsafe_web.core.crypto import SecretError
 from madsafe_web.core.models import RunNotice, User
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
-from madsafe_web.core.runs.notices import MissingSecret, notice_lines, notices_seen, notify_set
+from madsafe_web.core.runs.notice_pages import notice_lines
+from madsafe_web.core.runs.notices import MissingSecret, notices_seen, notify_set
 
 SHORTEST_SECRET = 16
 NEWEST = 6  # in the header
@@ -40,7 +41,7 @@ class SentForm(forms.Form):
         required=False,
         max_length=300,
         label=gettext_lazy("Webhook"),
-        help_text=gettext_lazy("An address that takes a POST of JSON, signed in the header X-MadSafe-Signature."),
+        help_text=gettext_lazy("An address that takes JSON. Every request is signed with the secret."),
     )
     secret = forms.CharField(
         required=False,

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -18,37 +14,6 @@ from madsafe_web.core.models import Run, RunNotice, User
 
 class MissingSecret(Exception):
     """A webhook without a secret to sign with."""
-
-
-@dataclass(frozen=True, slots=True)
-class NoticeLine:
-    """A notice in a list; `error` is the first sentence of what went wrong."""
-
-    id: int
-    run: int
-    name: str
-    state: str
-    error: str
-    at: datetime
-    seen: bool
-
-
-def notice_lines(rows: Iterable[RunNotice]) -> list[NoticeLine]:
-    """Notices as lines of a list; with their runs at hand, without any query."""
-    from madsafe_web.core.method import run_name  # here: it looks at runs, whose work ends with a notice
-
-    return [
-        NoticeLine(
-            id=row.pk,
-            run=row.run_id,
-            name=run_name(row.run),
-            state=row.state,
-            error=row.run.error.partition(". ")[0] if row.state == row.run.state else "",
-            at=row.at,
-            seen=row.seen,
-        )
-        for row in rows
-    ]
 
 
 def notice_add(run: Run, state: str) -> None:

@@ -8,6 +8,8 @@ LOG = (
     _("Queued by %(name)s."),
     _("%(name)s asked to pause."),
     _("%(name)s asked to cancel."),
+    _("%(name)s asked for %(count)s failed rows once more."),
+    _("%(name)s asked for %(count)s failed rows of class '%(error)s' once more."),
     _("Done: %(read)s read, %(kept)s kept, %(duplicate)s duplicate, %(rejected)s rejected, %(failed)s failed."),
 )
 STOPS = (
@@ -30,4 +32,27 @@ STOPS = (
         "Name an endpoint with the backend 'transformers'."
     ),
 )
-TEXTS = (*LOG, *STOPS)
+BUDGETS = (
+    _(
+        "The budget of calls is spent: %(used)s of %(allowed)s are used, and the next call may take %(next)s. "
+        "What is done is kept. Raise the budget on the page of the run, then resume."
+    ),
+    _(
+        "The budget of tokens is spent: %(used)s of %(allowed)s are used, and the next call may take %(next)s. "
+        "What is done is kept. Raise the budget on the page of the run, then resume."
+    ),
+    _(
+        "The budget of money is spent: %(used)s of %(allowed)s are used, and the next call may take %(next)s. "
+        "What is done is kept. Raise the budget on the page of the run, then resume."
+    ),
+    _(
+        "The budget of %(count)s seconds is spent. "
+        "What is done is kept. Raise the budget on the page of the run, then resume."
+    ),
+    _("The endpoints of %(run)s have prices in %(currencies)s. Give all in one currency, then resume."),
+    _(
+        "%(run)s has a budget of money, but endpoint '%(name)s' has no price. Write price_in, price_out and currency "
+        "into its options, or take the budget away, then resume."
+    ),
+)
+TEXTS = (*LOG, *STOPS, *BUDGETS)
