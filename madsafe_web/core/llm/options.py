@@ -11,7 +11,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 PRICES = ("price_in", "price_out")  # of a million tokens
-NAMES = (*PRICES, "currency", "replicas", "replica_rest")
+BATCH = {"batch_gather": 3600, "batch_rows": 50_000, "batch_poll": 3600, "batch_patience": 86_400}  # the most of each
+NAMES = (*PRICES, "currency", "replicas", "replica_rest", *BATCH)
 LONGEST_CURRENCY = 8
 MOST_REPLICAS = 64
 LONGEST_REST_S = 3600
@@ -22,6 +23,10 @@ def wrong(options: Mapping[str, Any]) -> str:
     for name in PRICES:
         if name in options and not _number(options[name], 0, 1_000_000):
             return _("The option '%(name)s' must be a price of a million tokens: a number from 0.") % {"name": name}
+    for name, most in BATCH.items():
+        if name in options and not (_number(options[name], 0, most) and options[name]):
+            bounds = {"name": name, "most": str(most)}
+            return _("The option '%(name)s' must be a number above 0 and at most %(most)s.") % bounds
     if "replica_rest" in options and not _number(options["replica_rest"], 1, LONGEST_REST_S):
         return _("The option 'replica_rest' must be seconds from 1 to %(most)d.") % {"most": LONGEST_REST_S}
     currency = options.get("currency", "")
