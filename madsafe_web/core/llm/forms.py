@@ -13,6 +13,7 @@ from madsafe_web.core.models import Endpoint
 
 BACKEND_CHOICES = [
     ("openai_compatible", gettext_lazy("Served: /chat/completions")),
+    ("openai_batch", gettext_lazy("Batches: files of calls, within a day")),
     ("transformers", gettext_lazy("In process: a model folder")),
     ("tiny_llama", gettext_lazy("In process: tiny test model")),
 ]

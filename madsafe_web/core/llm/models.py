@@ -48,7 +48,7 @@ class Endpoint(models.Model):
             raise ValidationError({"options": _("The options hold a value that cannot be stored.")})
         if isinstance(self.options, dict) and (wrong := options.wrong(self.options)):
             raise ValidationError({"options": wrong})
-        if self.backend == "openai_compatible":
+        if self.backend in ("openai_compatible", "openai_batch"):
             from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without
 
             served.check(self.base_url, self.options)

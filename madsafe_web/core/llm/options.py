@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from madsafe_web.core.llm import prices
 
-NAMES = (*prices.OPTIONS, "replicas", "replica_rest")
+BATCH = {"batch_gather": 3600, "batch_rows": 50_000, "batch_poll": 3600, "batch_patience": 86_400}  # the most of each
+NAMES = (*prices.OPTIONS, "replicas", "replica_rest", *BATCH)
 # How a served model is asked: see openai_compatible.py.
 ASKING = (
     *("total_timeout", "connect_timeout", "tries", "rate_limit_tries", "backoff", "longest_wait", "max_response_bytes"),
@@ -26,6 +27,10 @@ def wrong(options: Mapping[str, Any]) -> str:
     """What is wrong with these options, in one sentence; "" when nothing is. Other names are not looked at."""
     if fault := prices.fault(options):
         return fault
+    for name, most in BATCH.items():
+        if name in options and not (_number(options[name], 0, most) and options[name]):
+            bounds = {"name": name, "most": str(most)}
+            return _("The option '%(name)s' must be a number above 0 and at most %(most)s.") % bounds
     if "replica_rest" in options and not _number(options["replica_rest"], 1, LONGEST_REST_S):
         return _("The option 'replica_rest' must be seconds from 1 to %(most)d.") % {"most": LONGEST_REST_S}
     return _wrong_replica(options.get("replicas", []))

@@ -1,0 +1,278 @@
+"""Backend `openai_batch`: calls gathered into files for the provider's Batch API, at half the price and within a day.
+
+Endpoint: `base_url`, `model`, `api_key`, and as many calls at the same time as a batch may hold; `options`: see Pace.
+What was sent is noted in the var folder before it is sent, so that whoever works on the run next waits for the batches
+that are there instead of paying for them again. Results are matched by the id of the call, never by their order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections.abc import Coroutine, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from django.conf import settings
+
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply
+from madsafe_web.core.llm.batch_client import BatchClient
+from madsafe_web.core.runs.errors import NeedsPeople
+from madsafe_web.core.textio import atomic_write
+
+ENDED = ("completed", "failed", "expired", "cancelled")
+FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
+KEPT_S = 30 * 24 * 3600.0  # as long as providers keep result files
+
+
+class BatchEndpoint(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def base_url(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def api_key(self) -> str: ...
+
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long calls are gathered, how many make one batch, how often it is looked at, and how long nothing may come.
+
+    Times in seconds. After `batch_patience` without a result the run rests until somebody resumes it.
+    """
+
+    batch_gather: float = 5.0
+    batch_rows: int = 5_000
+    batch_poll: float = 30.0
+    batch_patience: float = 300.0
+
+
+@dataclass(slots=True)
+class Batch:
+    """What is noted of a batch: the ids of its calls, their digest, and the provider's id once it has one."""
+
+    digest: str
+    ids: list[str]
+    id: str = ""
+    made: float = field(default_factory=time.time)
+
+
+def create(endpoint: BatchEndpoint) -> OpenAIBatchBackend:
+    """The backend of one endpoint. Raises ValueError (outbound.Refused) for a base URL that must not be asked."""
+    names = Pace.__dataclass_fields__
+    pace = Pace(**{name: value for name, value in endpoint.options.items() if name in names})
+    owner = hashlib.blake2b(f"{endpoint.base_url} {endpoint.model}".encode(), digest_size=8).hexdigest()
+    folder = Path(settings.VAR_DIR, "batches", owner)
+    return OpenAIBatchBackend(BatchClient(endpoint.base_url, endpoint.api_key), endpoint.model, folder, pace)
+
+
+class OpenAIBatchBackend:
+    """Lives in one event loop. `complete` waits until the batch of its call has ended."""
+
+    offline_rules = False
+
+    def __init__(self, client: BatchClient, model: str, folder: Path, pace: Pace) -> None:
+        self._client, self._model, self._folder, self._pace = client, model, folder, pace
+        self._noted: dict[str, Batch] | None = None  # call → the batch that holds it
+        self._bodies: dict[str, dict[str, Any]] = {}  # of the calls that wait for an answer
+        self._gathered: list[str] = []
+        self._answers: dict[str, asyncio.Future[Reply]] = {}
+        self._followed: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._patient_until = 0.0
+
+    async def complete(self, call: Call) -> Reply:
+        """Answer one call. Raises CallError for a call that failed, EndpointDown when batches cannot be made, and
+        NeedsPeople when the provider takes longer than we wait: the run is resumed later and finds its batches.
+        """
+        if self._noted is None:
+            self._noted = self._read()
+        if not self._answers:
+            self._be_patient()
+        body = payload(self._model, call)
+        key = call_id(body, call.sample)
+        if key not in self._answers:
+            self._answers[key] = asyncio.get_running_loop().create_future()
+            self._bodies[key] = body
+            self._send(key)
+        answer = self._answers[key]
+        while not answer.done():
+            left = self._patient_until - time.monotonic()
+            if left <= 0:
+                raise NeedsPeople("The provider is still working on a batch. It is kept: resume to look again.")
+            await asyncio.wait([answer], timeout=left)
+        return answer.result()
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._client.close()
+
+    def _be_patient(self) -> None:
+        self._patient_until = time.monotonic() + self._pace.batch_patience
+
+    def _send(self, key: str) -> None:
+        """Wait for the batch that holds the call already, or gather it for the next one."""
+        batch = self._noted.get(key) if self._noted else None
+        if batch is None:
+            if not self._gathered:
+                self._start(self._flush())
+            self._gathered.append(key)
+        elif batch.digest not in self._followed:
+            self._followed.add(batch.digest)
+            self._start(self._follow(batch, self._find(batch)))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _flush(self) -> None:
+        await asyncio.sleep(self._pace.batch_gather)
+        keys, self._gathered = self._gathered, []
+        for start in range(0, len(keys), self._pace.batch_rows):
+            part = keys[start : start + self._pace.batch_rows]
+            batch = Batch(
+                hashlib.blake2b("\n".join([str(time.time()), *part]).encode(), digest_size=16).hexdigest(), part
+            )
+            self._followed.add(batch.digest)
+            self._start(self._follow(batch, self._submit(batch)))
+
+    async def _submit(self, batch: Batch) -> str:
+        """Send a batch. It is noted before, so that a kill in between leaves something to look for."""
+        self._note(batch)
+        return await self._client.submit({key: self._bodies[key] for key in batch.ids}, batch.digest)
+
+    async def _find(self, batch: Batch) -> str:
+        """The provider's id of a noted batch; "" when its worker died before it was sent."""
+        return batch.id or await self._client.find(batch.digest)
+
+    async def _follow(self, batch: Batch, begin: Coroutine[Any, Any, str]) -> None:
+        """Wait for the end of a batch and hand out its results. What goes wrong ends all its calls."""
+        try:
+            batch.id = await begin
+            if not batch.id:
+                return self._again(batch)
+            self._note(batch)
+            state, files = await self._client.look(batch.id)
+            while state not in ENDED:
+                await asyncio.sleep(self._pace.batch_poll)
+                state, files = await self._client.look(batch.id)
+            found = [line for file in files for line in await self._client.lines(file)]
+            self._hand_out(batch, found, state)
+        except (CallError, OSError) as error:
+            if not batch.id and isinstance(error, CallError) and error.kind != "unreachable":
+                self._forget(batch)  # it was refused; an answer that was lost on the way is looked for later
+            ended = (
+                error if isinstance(error, CallError) else EndpointDown("storage", f"{type(error).__name__} in var.")
+            )
+            for key in batch.ids:
+                self._end(key, ended)
+
+    def _again(self, batch: Batch) -> None:
+        """Gather the calls of a batch that was never sent; those that nobody asked yet come by themselves."""
+        self._forget(batch)
+        for key in batch.ids:
+            if self._noted:
+                self._noted.pop(key, None)
+            if key in self._bodies:
+                self._send(key)
+
+    def _hand_out(self, batch: Batch, lines: list[dict[str, Any]], state: str) -> None:
+        wanted, good = set(batch.ids), []
+        for line in lines:
+            key = str(line.get("custom_id", ""))
+            if key not in wanted:
+                continue
+            wanted.discard(key)
+            answer = parsed(line)
+            self._end(key, answer)
+            good += [key] if isinstance(answer, Reply) else []
+        for key in wanted:
+            self._end(key, CallError(f"batch_{state}", f"The batch ended as {state} without this call."))
+        batch.ids = good  # the others are asked anew when they are retried
+        if good:
+            self._note(batch)
+        else:
+            self._forget(batch)
+
+    def _end(self, key: str, answer: Reply | CallError) -> None:
+        self._be_patient()
+        self._bodies.pop(key, None)
+        future = self._answers.setdefault(key, asyncio.get_running_loop().create_future())
+        if future.done():
+            return
+        if isinstance(answer, Reply):
+            future.set_result(answer)
+        else:
+            future.set_exception(answer)
+            future.exception()  # looked at here: nobody may be waiting for this call yet
+
+    def _path(self, batch: Batch) -> Path:
+        return self._folder / f"{batch.digest}.json"
+
+    def _note(self, batch: Batch) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with atomic_write(self._path(batch)) as file:
+            file.write(json.dumps(asdict(batch)).encode())
+
+    def _forget(self, batch: Batch) -> None:
+        self._path(batch).unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Batch]:
+        """Every call of the batches that are noted; notes older than the provider's files go."""
+        noted: dict[str, Batch] = {}
+        for path in sorted(self._folder.glob("*.json")):
+            batch = Batch(**json.loads(path.read_bytes()))
+            if time.time() - batch.made > KEPT_S:
+                path.unlink(missing_ok=True)
+            noted |= dict.fromkeys(batch.ids, batch)
+        return noted
+
+
+def payload(model: str, call: Call) -> dict[str, Any]:
+    """The body of a call, with standard fields only."""
+    sampling = call.sampling
+    body: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": message.role, "content": message.content} for message in call.messages],
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+    }
+    return body if sampling.seed is None else {**body, "seed": sampling.seed}
+
+
+def call_id(body: Mapping[str, Any], sample: int) -> str:
+    """What names a call in every batch: the same call has the same id in whatever process."""
+    return hashlib.blake2b(json.dumps([body, sample], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def parsed(line: Mapping[str, Any]) -> Reply | CallError:
+    """The reply in a line of a result file, or the error in its place."""
+    response = line.get("response") or {}
+    status = response.get("status_code", 0)
+    if status != 200:
+        kind = "rate_limited" if status == 429 else "server_error" if status >= 500 else "bad_request"
+        return CallError(kind, f"The Batch API gave {status or 'no answer'} for this call.")
+    try:
+        body, usage = response["body"], response["body"].get("usage") or {}
+        choice = body["choices"][0]
+        message = choice["message"]
+        text, reasoning = message.get("content") or "", message.get("reasoning_content") or ""
+        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+        return Reply(str(text), FINISHES.get(str(choice.get("finish_reason")), "stop"), str(reasoning), *tokens)
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        return CallError("bad_response", "The Batch API gave something that is no chat completion.")

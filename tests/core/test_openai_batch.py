@@ -1,0 +1,238 @@
+"""The Batch backend against a scripted local server: gathering, matching, resuming, and what goes wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from madsafe_web.core import outbound
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Reply, Sampling
+from madsafe_web.core.llm.openai_batch import OpenAIBatchBackend, call_id, create, parsed, payload
+from madsafe_web.core.runs.errors import NeedsPeople
+
+QUICK = {"batch_gather": 0.05, "batch_poll": 0.05, "batch_patience": 5.0}
+KEY = "test-key-with-an-end-0042"
+
+
+def call(text: str) -> Call:
+    return Call("", "", {}, (Message("user", text),), Sampling(seed=1))
+
+
+@dataclass
+class Provider:
+    """A Batch API: batches end after `looks` looks, results come in turned order."""
+
+    looks: int = 1
+    status: int = 200
+    end: str = "completed"
+    files: dict[str, str] = field(default_factory=dict)
+    batches: dict[str, dict[str, Any]] = field(default_factory=dict)
+    drop: set[str] = field(default_factory=set)  # texts without a result
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_post("/v1/files", self.upload)
+        app.router.add_get("/v1/files/{id}/content", self.content)
+        app.router.add_post("/v1/batches", self.make)
+        app.router.add_get("/v1/batches", self.every)
+        app.router.add_get("/v1/batches/{id}", self.look)
+        return app
+
+    async def upload(self, request: web.Request) -> web.Response:
+        if self.status != 200:
+            return web.json_response(
+                {"error": {"message": f"no {request.headers['Authorization']}"}}, status=self.status
+            )
+        form = await request.post()
+        name = f"file-{len(self.files)}"
+        self.files[name] = form["file"].file.read().decode()  # type: ignore[union-attr]  # it was sent as a file
+        facts = {"id": name, "object": "file", "bytes": 1, "created_at": 1, "filename": "f", "purpose": "batch"}
+        return web.json_response({**facts, "status": "processed"})
+
+    async def make(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        name = f"batch-{len(self.batches)}"
+        facts = {"id": name, "object": "batch", "created_at": 1, "status": "validating", "looks": 0}
+        self.batches[name] = {**asked, **facts}
+        return web.json_response(self.batches[name])
+
+    async def every(self, request: web.Request) -> web.Response:
+        return web.json_response({"object": "list", "data": list(self.batches.values()), "has_more": False})
+
+    async def look(self, request: web.Request) -> web.Response:
+        batch = self.batches[request.match_info["id"]]
+        batch["looks"] += 1
+        if batch["looks"] > self.looks:
+            batch["status"] = self.end
+            if self.end == "completed":
+                batch["output_file_id"] = self._results(batch)
+        return web.json_response(batch)
+
+    def _results(self, batch: dict[str, Any]) -> str:
+        lines = [json.loads(line) for line in self.files[batch["input_file_id"]].split("\n")]
+        name = f"out-{batch['id']}"
+        self.files[name] = "\n".join(json.dumps(answered(line)) for line in reversed(lines) if self._kept(line))
+        return name
+
+    def _kept(self, line: dict[str, Any]) -> bool:
+        return line["body"]["messages"][0]["content"] not in self.drop
+
+    async def content(self, request: web.Request) -> web.Response:
+        return web.Response(text=self.files[request.match_info["id"]])
+
+    @property
+    def asked(self) -> int:
+        return sum(len(text.split("\n")) for name, text in self.files.items() if name.startswith("file-"))
+
+
+def answered(line: dict[str, Any]) -> dict[str, Any]:
+    message = {"role": "assistant", "content": "re: " + line["body"]["messages"][0]["content"]}
+    usage = {"prompt_tokens": 3, "completion_tokens": 2}
+    body = {"choices": [{"message": message, "finish_reason": "stop"}], "usage": usage}
+    return {"custom_id": line["custom_id"], "response": {"status_code": 200, "body": body}, "error": None}
+
+
+def run(
+    provider: Provider, work: Callable[[Callable[..., OpenAIBatchBackend]], Awaitable[Any]], settings: Any, folder: Path
+) -> Any:
+    """Serve the provider and await `work` with a maker of backends, which are closed at the end."""
+
+    async def served() -> Any:
+        runner = web.AppRunner(provider.app())
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        settings.LLM_ALLOWED_HOSTS, settings.VAR_DIR = (f"127.0.0.1:{port}",), folder
+        made: list[OpenAIBatchBackend] = []
+
+        def make(**options: Any) -> OpenAIBatchBackend:
+            url = f"http://127.0.0.1:{port}/v1"
+            endpoint = SimpleNamespace(name="b", base_url=url, model="m", api_key=KEY, options={**QUICK, **options})
+            made.append(create(endpoint))
+            return made[-1]
+
+        try:
+            return await work(make)
+        finally:
+            for one in made:
+                await one.close()
+            await runner.cleanup()
+
+    return asyncio.run(served())
+
+
+def test_calls_are_gathered_and_matched_by_their_ids(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> list[Reply]:
+        backend = make(batch_rows=2)
+        return list(await asyncio.gather(*(backend.complete(call(text)) for text in "abc")))
+
+    provider = Provider()
+    replies = run(provider, work, settings, tmp_path)
+    assert [reply.text for reply in replies] == ["re: a", "re: b", "re: c"]
+    assert (replies[0].prompt_tokens, replies[0].completion_tokens) == (3, 2)
+    assert len(provider.batches) == 2 and provider.asked == 3
+
+
+def test_a_worker_that_takes_over_waits_for_the_batch_that_is_there(settings: Any, tmp_path: Path) -> None:
+    provider = Provider(looks=10_000)
+
+    async def work(make: Any) -> str:
+        with pytest.raises(NeedsPeople):
+            await make(batch_patience=0.5).complete(call("a"))
+        provider.looks = 0
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a"
+    assert len(provider.batches) == 1 and provider.asked == 1
+
+
+def test_a_batch_whose_sender_died_before_it_noted_the_id_is_found_again(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        note = next(tmp_path.rglob("*.json"))
+        note.write_text(json.dumps({**json.loads(note.read_text()), "id": ""}))
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a" and len(provider.batches) == 1
+
+
+def test_a_batch_that_was_never_sent_is_sent_anew(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        note = next(tmp_path.rglob("*.json"))
+        note.write_text(json.dumps({**json.loads(note.read_text()), "id": ""}))
+        provider.batches.clear()
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a"
+
+
+def test_a_call_without_a_result_fails_alone_and_is_asked_anew(settings: Any, tmp_path: Path) -> None:
+    provider = Provider(drop={"b"})
+
+    async def work(make: Any) -> list[Any]:
+        backend = make()
+        first = await asyncio.gather(*(backend.complete(call(text)) for text in "ab"), return_exceptions=True)
+        provider.drop.clear()
+        return [*first, await make().complete(call("b"))]
+
+    good, bad, again = run(provider, work, settings, tmp_path)
+    assert (good.text, bad.kind, again.text) == ("re: a", "batch_completed", "re: b")
+    assert provider.asked == 3
+
+
+@pytest.mark.parametrize("end", ["failed", "expired", "cancelled"])
+def test_a_batch_that_came_to_nothing_fails_its_calls(end: str, settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> None:
+        await make().complete(call("a"))
+
+    with pytest.raises(CallError, match=end) as caught:
+        run(Provider(end=end), work, settings, tmp_path)
+    assert caught.value.kind == f"batch_{end}" and not list(tmp_path.rglob("*.json"))
+
+
+def test_a_refused_key_ends_the_endpoint_without_telling_the_key(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> None:
+        await make().complete(call("a"))
+
+    with pytest.raises(EndpointDown) as caught:
+        run(Provider(status=401), work, settings, tmp_path)
+    assert caught.value.kind == "unauthorized" and KEY not in str(caught.value)
+
+
+def test_a_server_that_must_not_be_asked_is_refused() -> None:
+    endpoint = SimpleNamespace(name="b", base_url="http://10.0.0.1/v1", model="m", api_key="", options={})
+    with pytest.raises(outbound.Refused):
+        create(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ({"response": {"status_code": 429}}, "rate_limited"),
+        ({"response": {"status_code": 500}}, "server_error"),
+        ({"response": None, "error": {"code": "x"}}, "bad_request"),
+        ({"response": {"status_code": 200, "body": {"choices": []}}}, "bad_response"),
+    ],
+)
+def test_a_line_that_is_no_reply_has_its_own_class(line: dict[str, Any], kind: str) -> None:
+    found = parsed(line)
+    assert isinstance(found, CallError) and found.kind == kind
+
+
+def test_the_id_of_a_call_holds_its_sample() -> None:
+    body = payload("m", call("a"))
+    assert call_id(body, 0) == call_id(dict(body), 0) != call_id(body, 1)
