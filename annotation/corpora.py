@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import orjson
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
@@ -13,14 +11,11 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from annotation.correcting import answers_of, corrected_rows, row_mapping
-from annotation.models import Corpus, RejectedImport
-from annotation.rejects import standing_rejects
+from annotation.models import Corpus
 from annotation.uploading import import_start, keep
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.registry import plugins
-
-READ_AT_ONCE = 2000
 
 
 class UseForm(forms.Form):
@@ -84,37 +79,3 @@ def corrected_import(*, user: User, corpus: Corpus, file: UploadedFile[bytes]) -
         "mapping": row_mapping(corpus.mapping),
     }
     return import_start(user=user, declared=declared)
-
-
-def rejects_export(*, user: User, corpus: Corpus) -> Iterator[bytes]:
-    """The rejected rows as JSONL, oldest first, in pieces; the export is an event before its first piece."""
-    rows = standing_rejects(corpus)
-    newest = rows.values_list("pk", flat=True).order_by("-pk").first() or 0
-    rows = rows.filter(pk__lte=newest)
-    audit(user, "corpus.rejects.export", corpus.name, corpus=corpus.pk, rows=rows.count())
-    return _lines(corpus, rows.order_by("pk").iterator(READ_AT_ONCE))
-
-
-def _lines(corpus: Corpus, rows: Iterator[RejectedImport]) -> Iterator[bytes]:
-    piece: list[bytes] = []
-    for row in rows:
-        about = {
-            "_file": row.file or corpus.file_name,
-            "_row": row.row,
-            "_field": row.field,
-            "_reason": row.reason,
-        }
-        piece.append(orjson.dumps({**raw_row(row.raw), **about}, option=orjson.OPT_APPEND_NEWLINE))
-        if len(piece) == READ_AT_ONCE:
-            yield b"".join(piece)
-            piece.clear()
-    yield b"".join(piece)
-
-
-def raw_row(raw: str) -> dict[str, Any]:
-    """A rejected row under its own names; what was no object stands whole under `_raw`."""
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
-        value = raw
-    return value if isinstance(value, dict) else {"_raw": value}

@@ -1,7 +1,8 @@
 """Corrected rows, made ready for the importer that rejected them: an archive of JSONL, by the files the rows were in.
 
 The importer tells subject and split by the name of a file and counts rows from its beginning, so each row stands in a
-member of the name it came with (`_file`), in the line of its number (`_row`).
+member of the name it came with (`_file`), in the line of its number (`_row`). A hidden member says which
+rejected rows they were.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from django.core.files.uploadedfile import UploadedFile
 from annotation.importers._columns import columns_of
 from annotation.models import Corpus
 from madsafe_web.core.models import Chunk
-from madsafe_web.core.textio import CORRECTED
+from madsafe_web.core.textio import CORRECTED, Member, Record, read_jsonl
 
 ABOUT = frozenset({"_file", "_row", "_field", "_reason", "_raw", "_more"})  # what the download adds to a row
 _LONGEST_NAME = 180  # characters
@@ -29,19 +30,33 @@ _IN_MEMORY = 8 * 2**20
 _HOW_ROWS_LIE = frozenset({"records", "header", "lines"})
 _ALWAYS = (1980, 1, 1, 0, 0, 0)  # the same rows give the same archive, and so the same hash
 
-Place = tuple[int, int]  # number of the row, offset of its line in the file
+_ROWS = ".rows.jsonl"  # the hidden member: name of the file and number of each row that says its own
+
+Place = tuple[int, int, bool]  # number of the row, offset of its line in the file, whether it says its number
 
 
 def corrected_rows(file: UploadedFile[bytes], file_name: str) -> UploadedFile[bytes]:
     """The rows of a JSONL file without what the download told about them; `file_name` is for rows that name no file."""
     out = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115
     with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
-        for name, places in _places(file, file_name).items():
+        found = _places(file, file_name)
+        for name, places in found.items():
             with archive.open(zipfile.ZipInfo(f"{CORRECTED}{name}.jsonl", _ALWAYS), "w", force_zip64=True) as member:
                 _write(member, file, sorted(places))
+        told = [orjson.dumps([name, row]) for name, places in found.items() for row, _, said in places if said]
+        archive.writestr(zipfile.ZipInfo(_ROWS, _ALWAYS), b"\n".join(told))
     size = out.tell()
     out.seek(0)
     return UploadedFile(out, f"{Path(file.name or '').stem[:80]}.zip", "application/zip", size)
+
+
+def corrected_places(path: Path) -> set[tuple[str, int]]:
+    """Name (see `place_of`) and number of the rejected rows that an archive of corrected rows stands for."""
+    try:
+        records = list(read_jsonl(Member(_ROWS, path, _ROWS)))
+    except KeyError:  # an archive that says nothing of them
+        return set()
+    return {(record.value[0], record.value[1]) for record in records if isinstance(record, Record)}
 
 
 def row_mapping(mapping: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,9 +79,10 @@ def _places(file: UploadedFile[bytes], file_name: str) -> dict[str, list[Place]]
     for offset, line in _lines(file):
         value = _loaded(line)
         about = value if isinstance(value, dict) else {}
-        name, row = _safe(str(about.get("_file") or file_name)), about.get("_row")
-        last[name] = row if isinstance(row, int) and 0 < row < _LAST_ROW else last[name] + 1
-        found[name].append((last[name], offset))
+        name, row = place_of(str(about.get("_file") or file_name)), about.get("_row")
+        said = row if isinstance(row, int) and 0 < row < _LAST_ROW else 0
+        last[name] = said or last[name] + 1
+        found[name].append((last[name], offset, said > 0))
     return found
 
 
@@ -81,7 +97,7 @@ def _lines(file: UploadedFile[bytes]) -> Iterator[tuple[int, bytes]]:
 
 def _write(member: IO[bytes], file: UploadedFile[bytes], places: list[Place]) -> None:
     number = 1
-    for row, offset in places:
+    for row, offset, _ in places:
         file.seek(offset)
         line = file.readline().removeprefix(b"\xef\xbb\xbf").strip()
         value = _loaded(line)
@@ -108,7 +124,7 @@ def _loaded(text: bytes | str) -> Any:
         return None
 
 
-def _safe(name: str) -> str:
-    """A name that may stand in an archive: no hidden part, no way out of it."""
+def place_of(name: str) -> str:
+    """A file's name as it may stand in an archive: no hidden part, no way out of it."""
     parts = re.sub(r"[\0-\x1f\\:]", "_", name)[-_LONGEST_NAME:].split("/")
     return "/".join(filter(None, (part.lstrip(".") for part in parts))) or "rows"

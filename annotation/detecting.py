@@ -12,7 +12,7 @@ from annotation.importers._guessing import guess
 from annotation.importers.base import ImportedRow, Importer, ImportOptions, NeedsAnswers, RejectedRow, WrongFormat
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import ConfigError
-from madsafe_web.core.textio import BadFile, data_members, open_bytes
+from madsafe_web.core.textio import BadFile, beginnings_kept, data_members, open_bytes
 
 PREVIEW_ROWS = 20
 GENERIC = "generic"
@@ -53,7 +53,8 @@ def detect(path: Path, options: ImportOptions | None = None) -> list[Proposal]:
     Raises OSError when the file cannot be read.
     """
     options = options or ImportOptions()
-    found = [propose(importer, path, options) for importer in plugins("annotation.importers", "IMPORTER").values()]
+    with beginnings_kept():
+        found = [propose(importer, path, options) for importer in plugins("annotation.importers", "IMPORTER").values()]
     return sorted(filter(None, found), key=_order)
 
 

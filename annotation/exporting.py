@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from annotation.bulk import fetched, nothing_collected
 from annotation.catalogue import held, stored
 from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt, Response
 from annotation.pages.explorer import View
@@ -21,6 +20,7 @@ from annotation.prompt_filter import PromptFilter
 from annotation.text import CLEAN_VERSION, clean
 from madsafe_web.core.access import scoped
 from madsafe_web.core.audit import audit
+from madsafe_web.core.bulk import fetched, nothing_collected
 from madsafe_web.core.models import User
 from madsafe_web.core.textio import csv_line
 

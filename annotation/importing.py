@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import gc
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +16,19 @@ from django.conf import settings
 from django.db.models import F
 from django.db.models.functions import Coalesce
 
-from annotation.bulk import nothing_collected
-from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow, Rows
+from annotation.feeding import feed
+from annotation.importers.base import Importer, ImportOptions
+from annotation.licences import may_leave
 from annotation.models import Corpus
+from annotation.rejects import rejects_settle
 from annotation.stages.import_ import File
-from annotation.storing import keyed, sort_rows, store
+from annotation.storing import sort_rows, store
+from madsafe_web.core.bulk import nothing_collected
 from madsafe_web.core.models import Run
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import BadFile, sha256_file
-
-BATCH_ROWS = 5000
-BATCH_CHARACTERS = 8 * 2**20  # of long rows there are fewer in a batch
-# Licences that keep a corpus out of exports until somebody says otherwise: CC BY-NC, Non-Commercial, research only.
-_CLOSED = re.compile(r"(?<![a-z])NC(?![a-z])|non[-_ ]?commercial|research[-_ ]only|research purposes? only", re.I)
 
 
 def parts(run: Run) -> list[str]:
@@ -49,15 +45,20 @@ def import_file(job: Job) -> None:
     try:
         sha256 = sha256_file(path)
         content = content_digest(sha256, options.answers, options.dev)
-        with nothing_collected():
-            if not job.cursor:
-                rows = sum(1 for _ in importer.read(path, options))
-                _begin(job, path, importer, declared, {"sha256": sha256, "content": content, "rows": rows})
-            corpus = Corpus.objects.get(pk=job.cursor["corpus"])
-            if job.cursor.get("content", content) != content:
-                what = f"{path.name}, or a file that goes with it," if options.answers or options.dev else path.name
-                raise StageError(f"{what} changed since its import began. Restore it, or import it as a new run.")
-            _store(job, corpus, importer.read(path, options))
+        if job.cursor.get("content", content) != content:
+            what = f"{path.name}, or a file that goes with it," if options.answers or options.dev else path.name
+            raise StageError(f"{what} changed since its import began. Restore it, or import it as a new run.")
+        begun = bool(job.cursor)
+        skip = job.cursor["done"] if begun else 0
+        with nothing_collected(), feed(importer, path, options, skip=skip, counted=not begun) as parts:
+            if not begun:
+                warnings = dict.fromkeys(importer.not_read(path), 1)
+                known = {"sha256": sha256, "content": content, "rows": next(parts), "warnings": warnings}
+                _begin(job, path, importer, declared, known)
+                for told in warnings:
+                    job.log(f"{path.name}: {told}.")
+            _store(job, Corpus.objects.get(pk=job.cursor["corpus"]), parts)
+        rejects_settle(job, path, corrects=declared.into is not None)
     except BadFile as error:
         raise StageError(f"{str(error).rstrip('.')}. Nothing of this file was imported.") from error
 
@@ -105,7 +106,7 @@ def _begin(job: Job, path: Path, importer: Importer, declared: File, begun: dict
         "role": declared.role or importer.default_role,
         "split": declared.split,
         "licence": licence,
-        "exportable": not _CLOSED.search(licence) if declared.exportable is None else declared.exportable,
+        "exportable": may_leave(licence) if declared.exportable is None else declared.exportable,
         "file_name": path.name,
         "sha256": begun["sha256"],
         "mapping": declared.mapping,
@@ -138,17 +139,16 @@ def _corpus(declared: File, name: str, sha256: str) -> Corpus | None:
     return corpus
 
 
-def _store(job: Job, corpus: Corpus, rows: Rows) -> None:
-    """Store what is left of the rows; what the last commit left behind it is read again, but nothing else is done."""
+def _store(job: Job, corpus: Corpus, batches: Iterator[Any]) -> None:
+    """Store what is left of the rows, each batch with its counts and the place where it would go on."""
     done = job.cursor["done"]
     warnings: Counter[str] = Counter(job.cursor.get("warnings", {}))
-    for found in _batches(row for _, row in islice(rows, done, None)):
+    for rows in batches:
         job.check()
-        with_keys = keyed(found)
-        done += len(found)
+        done += len(rows)
         with job.commit() as progress:
             _hold(corpus)
-            batch = sort_rows(corpus, with_keys)
+            batch = sort_rows(corpus, rows)
             store(job.run, corpus, batch)
             warnings += batch.warnings
             progress.counts = batch.counts
@@ -157,27 +157,6 @@ def _store(job: Job, corpus: Corpus, rows: Rows) -> None:
     if warnings:
         named = ", ".join(f"{count} × {reason}" for reason, count in warnings.most_common(5))
         job.log(f"{corpus.name}: imported with {sum(warnings.values())} warnings: {named}.")
-
-
-def _batches(rows: Iterator[ImportedRow | RejectedRow]) -> Iterator[list[ImportedRow | RejectedRow]]:
-    batch: list[ImportedRow | RejectedRow] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += _size(row)
-        if len(batch) == BATCH_ROWS or size > BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _size(row: ImportedRow | RejectedRow) -> int:
-    """Characters, about."""
-    if isinstance(row, RejectedRow):
-        return len(row.raw)
-    payload = len(str(row.payload)) if row.payload else 0
-    return len(row.text) + sum([len(one.text) for one in row.responses]) + payload
 
 
 def _hold(corpus: Corpus) -> None:

@@ -110,13 +110,24 @@ def portable(path: Path) -> str:
     return str(path.relative_to(base) if path.is_relative_to(base) else path)
 
 
-def import_run(*, declared: dict[str, Any], user: User | None) -> Run:
-    """The unfinished run of the same import where there is one, else a new one in draft. Raises ConfigError."""
-    unfinished = Run.objects.filter(stage="import", params={"files": [declared]}, chain="")
-    for run in unfinished.exclude(state__in=service.FINISHED).order_by("-pk")[:1]:
-        if _goes_on(run, declared):
+def import_run(*, declared: dict[str, Any], user: User | None, mapped: bool = True) -> Run:
+    """The unfinished run of the same import where there is one, else a new one in draft. Raises ConfigError.
+
+    Where nobody gave the mapping (not `mapped`), the run goes on with the one that it began with, though people may
+    have saved another since.
+    """
+    unfinished = Run.objects.filter(stage="import", chain="", params__files__0__path=declared["path"])
+    for run in unfinished.exclude(state__in=service.FINISHED).order_by("-pk"):
+        same = _same(run.params["files"], declared, mapped=mapped)
+        if same and _goes_on(run, declared):
             return run
     return service.run_create(stage_name="import", values={"files": [declared]}, user=user)
+
+
+def _same(files: list[dict[str, Any]], declared: dict[str, Any], *, mapped: bool) -> bool:
+    return files == [declared] or (
+        not mapped and [{**one, "mapping": declared["mapping"]} for one in files] == [declared]
+    )
 
 
 def _goes_on(run: Run, declared: dict[str, Any]) -> bool:

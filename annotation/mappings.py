@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from annotation.importers._columns import GROUP
 from annotation.importers._guessing import columns_in, layout_of
 from annotation.models import ColumnMapping
 from madsafe_web.core.models import User
-from madsafe_web.core.textio import BadFile
+from madsafe_web.core.textio import GROUP, BadFile
 
 
 def columns_key(columns: Iterable[str]) -> str:

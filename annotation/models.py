@@ -8,6 +8,11 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 
+def filled(table: str, name: str) -> models.Index:
+    """An index of a column that few rows fill: the others, as imported, cost nothing."""
+    return models.Index(fields=[name], name=f"{table}_{name}", condition=models.Q(**{f"{name}__isnull": False}))
+
+
 class Corpus(models.Model):
     """An imported dataset, or the home of generated prompts."""
 
@@ -68,7 +73,7 @@ class Prompt(models.Model):
         IMPORTED = "imported", _("Imported")
         GENERATED = "generated", _("Generated")
 
-    corpus = models.ForeignKey(Corpus, on_delete=models.PROTECT, related_name="prompts")
+    corpus = models.ForeignKey(Corpus, on_delete=models.PROTECT, related_name="prompts", db_index=False)
     key = models.BinaryField(max_length=16)  # see annotation.text.prompt_key
     text = models.TextField()
     folded = models.TextField(default="")  # annotation.text.folded: for search only, never shown
@@ -79,12 +84,13 @@ class Prompt(models.Model):
     origin = models.CharField(max_length=10, choices=Origin, default=Origin.IMPORTED)
     payload = models.JSONField(default=dict)  # options, answer, id … of a benchmark row
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
-    state_run = models.ForeignKey("core.Run", null=True, on_delete=models.PROTECT, related_name="+")
-    twin = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+")  # what it duplicates
+    state_run = models.ForeignKey("core.Run", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    # What it duplicates.
+    twin = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     similarity = models.FloatField(null=True)  # to the twin: 0..1, Jaccard of character 3-grams
     run = models.ForeignKey("core.Run", null=True, on_delete=models.PROTECT, related_name="+")  # that brought it
     generation = models.ForeignKey(
-        "core.Generation", to_field="call_key", null=True, on_delete=models.PROTECT, related_name="+"
+        "core.Generation", to_field="call_key", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
     parents = models.JSONField(default=list)  # ids of the prompts it was generated from
 
@@ -93,6 +99,7 @@ class Prompt(models.Model):
         indexes = [
             models.Index(fields=["state", "id"], name="prompt_state"),
             models.Index(fields=["corpus", "id"], name="prompt_corpus"),
+            *(filled("prompt", name) for name in ("state_run", "twin", "generation")),
         ]
 
 
@@ -103,18 +110,19 @@ class Response(models.Model):
         IMPORTED = "imported", _("Imported")
         REGENERATED = "regenerated", _("Regenerated")
 
-    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="responses")
+    prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="responses", db_index=False)
     key = models.BinaryField(max_length=16)
     text = models.TextField()
     kind = models.CharField(max_length=40, blank=True)  # reply, positive, negative, as the source names it
     origin = models.CharField(max_length=12, choices=Origin, default=Origin.IMPORTED)
     run = models.ForeignKey("core.Run", null=True, on_delete=models.PROTECT, related_name="+")
     generation = models.ForeignKey(
-        "core.Generation", to_field="call_key", null=True, on_delete=models.PROTECT, related_name="+"
+        "core.Generation", to_field="call_key", null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["prompt", "key"], name="response_once_per_prompt")]
+        indexes = [filled("response", "generation")]
 
 
 class RejectedImport(models.Model):
@@ -127,6 +135,7 @@ class RejectedImport(models.Model):
     field = models.CharField(max_length=60, blank=True)
     reason = models.CharField(max_length=300)
     raw = models.TextField(blank=True, default="")  # the row as JSON, to be corrected; "" where it was too large
+    corrected = models.ForeignKey("core.Run", null=True, on_delete=models.PROTECT, related_name="+")  # that did
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "corpus", "file", "row"], name="reject_once_per_row")]

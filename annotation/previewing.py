@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from annotation.detecting import GENERIC, Proposal, detect, shown
 from annotation.importers._columns import KINDS, column_map
 from annotation.importers._guessing import Column, columns_in, guess, layout_of
-from annotation.importers.base import ImportOptions
+from annotation.importers.base import Importer, ImportOptions
 from annotation.loading import importers
 from annotation.mappings import columns_named, mapping_of_file, mapping_save
 from annotation.models import Upload
@@ -41,17 +41,29 @@ _MOST_COLUMNS = 100
 _ASK = _("Say which column holds the prompts.")
 
 
+def _shown_again(part: str) -> dict[str, str]:
+    """What makes a field show a part of the page anew when it changes, as the button does with the whole of it."""
+    where = {"hx-target": f"#{part}", "hx-select": f"#{part}", "hx-swap": "outerHTML"}
+    return {"hx-post": "", "hx-trigger": "change", "hx-vals": '{"do": "show"}', **where}
+
+
 class PreviewForm(ImportForm):
     """How a file is to be imported."""
 
     answers_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
     dev_kept = forms.CharField(required=False, widget=forms.HiddenInput, max_length=32)
+    format_shown = forms.CharField(required=False, widget=forms.HiddenInput, max_length=40)
     header = forms.ChoiceField(label=_("Line 1 is"), required=False, choices=_HEADERS)
     lines = forms.BooleanField(label=_("Each line is one prompt"), required=False)
     records = forms.CharField(
         label=_("List with the rows"), max_length=200, required=False, help_text=_("Its path in a JSON file: data.rows")
     )
     keep = forms.BooleanField(label=_("Keep the other columns with each row"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["format"].widget.attrs |= _shown_again("preview")
+        self.fields["licence"].widget.attrs |= _shown_again("may-leave")
 
     def layout(self) -> dict[str, Any]:
         """How the rows lie in the file, as far as the form says so."""
@@ -77,8 +89,27 @@ def proposal_first(upload: Upload) -> tuple[Proposal, dict[str, Any]]:
     proposal = found[0] if found else _asking(path)
     if proposal.name == GENERIC and (saved := mapping_of_file(path)):
         proposal = shown(proposal.importer, path, ImportOptions(mapping=saved))
-    initial = {"format": proposal.name, "name": _name(upload), "licence": proposal.importer.licence}
-    return proposal, {**initial, **layout_values(proposal.mapping)}
+    initial = {"format": proposal.name, "format_shown": proposal.name, "name": _name(upload)}
+    licence = licence_stated(proposal.importer, upload)
+    return proposal, {**initial, "licence": licence, **layout_values(proposal.mapping)}
+
+
+def licence_stated(importer: Importer, upload: Upload) -> str:
+    """The licence by the format or the file itself, "" where nothing says it."""
+    try:
+        return importer.licence_of(path_of(upload))
+    except BadFile:
+        return importer.licence
+
+
+def values_shown(upload: Upload, form: PreviewForm, proposal: Proposal) -> dict[str, Any]:
+    """What the form says when a proposal is shown: a licence that the format before stated gives way to this one's."""
+    values = {"format_shown": proposal.name, **layout_values(proposal.mapping)}
+    before = importers().get(form.cleaned_data.get("format_shown", ""))
+    given = form.cleaned_data.get("licence", "")
+    if before and before != proposal.importer and given in ("", licence_stated(before, upload)):
+        values["licence"] = licence_stated(proposal.importer, upload)
+    return values
 
 
 def _asking(path: Path) -> Proposal:

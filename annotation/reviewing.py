@@ -61,6 +61,11 @@ class QueueState:
 
 
 @transaction.atomic
+def subjects_queued(kind: str) -> set[str]:
+    """What stands in the queue of a kind, open or resolved."""
+    return set(ReviewItem.objects.filter(kind=kind).values_list("subject", flat=True))
+
+
 def items_add(kind: str, items: Sequence[NewItem], seats: int) -> None:
     """Put items in the queue in this order, each with so many seats; those with a resolution are stored without."""
     categories = dict(Category.objects.values_list("code", "id"))

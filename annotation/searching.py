@@ -20,8 +20,10 @@ from annotation.text import folded
 INDEX = "annotation_promptsearch"  # SQLite's; the index of PostgreSQL looks after itself
 INSERT = f"INSERT INTO {INDEX} (rowid, grams) VALUES (%s, %s)"  # noqa: S608  # a name of ours
 REMOVE = f"INSERT INTO {INDEX} ({INDEX}, rowid, grams) VALUES ('delete', %s, %s)"  # noqa: S608
+MERGE = f"INSERT INTO {INDEX} ({INDEX}, rank) VALUES ('merge', %s)"  # noqa: S608
 EMPTY = f"INSERT INTO {INDEX} ({INDEX}) VALUES ('delete-all')"  # noqa: S608
 BATCH = 2000
+MERGED_PAGES = 2000  # of 4 KB, in one step: some tenths of a second
 MOST_GRAMS = 40  # of a query: more would hardly narrow it down further
 _NO_TOKEN = re.compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]+")  # what the tokenizer `ascii` splits at
 
@@ -77,6 +79,21 @@ def forget(prompt_ids: Sequence[int]) -> None:
         texts = found.exclude(folded="").values_list("pk", "folded")
         with connection.cursor() as cursor:
             cursor.executemany(REMOVE, [(pk, grams(text)) for pk, text in texts])
+
+
+@transaction.atomic
+def merge_step(*, first: bool) -> bool:
+    """One step of writing the index anew without what was taken out of it; False when nothing is left to do.
+
+    SQLite only notes what is taken out and drops it when the parts of the index are merged: by itself some day. Before
+    the first step of a round all parts are put in line, so that none stays (a negative number asks for that).
+    """
+    if connection.vendor != "sqlite":
+        return False
+    with connection.cursor() as cursor:
+        before = connection.connection.total_changes
+        cursor.execute(MERGE, [-MERGED_PAGES if first else MERGED_PAGES])
+        return bool(connection.connection.total_changes - before >= 2)  # one of them is this statement
 
 
 @transaction.atomic

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from annotation.bulk import found, insert, next_ids
-from annotation.importers.base import ImportedRow, RejectedRow, row_key
+from annotation.feeding import Ready
+from annotation.importers.base import RejectedRow
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.searching import remember
-from annotation.text import folded, language, response_key
+from madsafe_web.core.bulk import found, insert, next_ids
 from madsafe_web.core.models import Run
 
 PROMPT = (
@@ -31,7 +31,7 @@ KIND_ROOM = 40
 class Batch:
     """New prompts by key, new responses each with the key of its prompt, what is refused, and counts of all rows."""
 
-    prompts: dict[bytes, ImportedRow] = field(default_factory=dict)
+    prompts: dict[bytes, Ready] = field(default_factory=dict)
     responses: list[tuple[bytes, bytes, str, str]] = field(default_factory=list)  # prompt, key, text, kind
     rejected: list[RejectedRow] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -39,36 +39,30 @@ class Batch:
     ids: dict[bytes, int] = field(default_factory=dict)  # of prompts that the corpus holds
 
 
-def keyed(rows: Iterable[ImportedRow | RejectedRow]) -> list[tuple[bytes, ImportedRow | RejectedRow]]:
-    """Each row with its identity, b"" for a rejected one."""
-    return [(row_key(row) if isinstance(row, ImportedRow) else b"", row) for row in rows]
-
-
-def sort_rows(corpus: Corpus, rows: list[tuple[bytes, ImportedRow | RejectedRow]]) -> Batch:
+def sort_rows(corpus: Corpus, rows: Sequence[Ready | RejectedRow]) -> Batch:
     """Tell new from known: a row is a duplicate when the corpus holds its key and it brings no new response.
 
     Call inside the transaction that stores the batch, so that no other import comes in between.
     """
     batch = Batch()
-    batch.ids, held = _held(corpus, {key for key, _ in rows})
-    for key, row in rows:
-        if isinstance(row, RejectedRow):
-            batch.rejected.append(row)
-            continue
-        known = held.get(key)
-        new = {response_key(one.text): one for one in row.responses}
+    batch.rejected = [row for row in rows if isinstance(row, RejectedRow)]
+    usable = [row for row in rows if isinstance(row, Ready)]
+    batch.ids, held = _held(corpus, {row.key for row in usable})
+    for row in usable:
+        known = held.get(row.key)
+        new = {one[0]: one for one in row.responses}
         if known is None:
-            batch.prompts[key] = row
-            held[key] = set(new)
+            batch.prompts[row.key] = row
+            held[row.key] = set(new)
         else:
-            new = {name: one for name, one in new.items() if name not in known}
+            new = {key: one for key, one in new.items() if key not in known}
             known.update(new)
             if not new:
                 batch.counts["duplicate"] += 1
                 continue
         batch.counts["kept"] += 1
         batch.warnings.update(row.warnings)
-        batch.responses += [(key, name, one.text, one.kind) for name, one in new.items()]
+        batch.responses += [(row.key, *one) for one in new.values()]
     batch.counts["rejected"] = len(batch.rejected)
     return batch
 
@@ -102,11 +96,11 @@ def store(run: Run, corpus: Corpus, batch: Batch) -> None:
     RejectedImport.objects.bulk_create(_reject(run, corpus, row) for row in batch.rejected)
 
 
-def prompt_columns(row: ImportedRow, long: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
+def prompt_columns(row: Ready, long: Mapping[str, Any] | None = None) -> tuple[Any, ...]:
     """The values of `PROMPT` from the text on; `long` is what the columns have no room for."""
     payload = {**row.payload, OVERFLOW: long} if long else row.payload
     return (
-        *(row.text, folded(row.text), language(row.text)),
+        *(row.text, row.folded, row.language),
         *(row.source_id[: ROOM["source_id"]], row.scenario[: ROOM["scenario"]], row.attack_type[: ROOM["attack_type"]]),
         *(json.dumps(payload, ensure_ascii=False) if payload else "{}", *NEW),
     )

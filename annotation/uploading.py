@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import secrets
 from pathlib import Path
@@ -24,6 +25,7 @@ from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.tasks import enqueue
 from madsafe_web.core.textio import sha256_file
+from madsafe_web.core.wording import worded, worded_lazy
 
 PART = "upload"  # how the name of an unfinished file ends
 
@@ -51,7 +53,7 @@ class ImportForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["format"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(name, importer.title) for name, importer in importers().items()]
+        field.choices = [(name, worded_lazy(importer.title)) for name, importer in importers().items()]
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
@@ -87,7 +89,7 @@ class UploadForm(ImportForm):
         except orjson.JSONDecodeError as error:
             raise ValidationError(_("The mapping is not JSON.")) from error
         except ConfigError as error:
-            raise ValidationError(str(error)) from error
+            raise ValidationError(worded(str(error))) from error
         return dict(found)
 
 
@@ -146,6 +148,11 @@ def hashed(part: Path, name: str) -> Path:
     kept = uploads_folder() / sha256_file(part)[:16] / name
     kept.parent.mkdir(parents=True, exist_ok=True)
     return kept
+
+
+def is_full(error: OSError) -> bool:
+    """True when there was no room left on the disk, or none for this account."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def uploads_folder() -> Path:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import ManyToOneRel
+from django.db.models import ManyToOneRel, QuerySet
 from django.utils import timezone
 
 from annotation import searching
-from annotation.derived import affected, parts, slices
+from annotation.derived import affected, among, parts, slices, written
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.pages.imports import imports_of
 from annotation.pieces import uploads_forget
@@ -22,12 +22,12 @@ from annotation.versions import data_changed
 from madsafe_web.core.audit import audit
 from madsafe_web.core.method import WORKING, run_name
 from madsafe_web.core.models import Generation, Run, RunRow, User
-from madsafe_web.core.runs import service, tasks
+from madsafe_web.core.runs import dry, service, tasks
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import sha256_file
 
-BATCH_ROWS = 500
+BATCH_ROWS = 2000
 GONE = Prompt.State.WITHDRAWN
 
 
@@ -56,7 +56,8 @@ def withdrawal_start(*, user: User, corpus: Corpus) -> Run:
     if runs := busy():
         raise Busy([run_name(run) for run in runs])
     run = service.run_create(stage_name="withdraw", values={"corpus": corpus.pk}, user=user)
-    service.run_start(run)
+    if not service.run_start(run):  # another one was started at this moment
+        raise Busy([run_name(one) for one in busy()])
     tasks.enqueue(run)
     audit(user, "corpus.withdraw", corpus.name, corpus=corpus.pk, run=run.pk)
     return run
@@ -77,6 +78,7 @@ def withdraw(job: Job) -> None:
     while late := _not_blanked(corpus):  # written or marked by a run that had its rows in hand
         _blank_all(job, late)
     _drop_replies(job)
+    _clear_index(job)
     removed = _remove_uploads(corpus)
     for part in parts():
         part.finish()
@@ -93,7 +95,7 @@ def _close(job: Job, corpus: Corpus) -> None:
     with job.commit() as progress:
         Corpus.objects.filter(pk=corpus.pk).update(withdrawn=timezone.now(), exportable=False)
         RejectedImport.objects.filter(corpus=corpus).update(raw="")
-        progress.cursor = {"after": 0, "done": 0, "runs": []}
+        progress.cursor = {"after": 0, "done": 0, "runs": dry.forget()}
 
 
 def _not_blanked(corpus: Corpus) -> list[int]:
@@ -105,36 +107,50 @@ def _not_blanked(corpus: Corpus) -> list[int]:
 def _blank_all(job: Job, ids: Sequence[int]) -> None:
     """Blank these prompts, from the smallest id up. The place in the first pass over all of them never goes back."""
     job.total(job.cursor["done"] + len(ids))
+    writing = list(_writing().values_list("id", flat=True))
     for start in range(0, len(ids), BATCH_ROWS):
         job.check()
         batch = ids[start : start + BATCH_ROWS]
         with job.commit(kept=len(batch)) as progress:
-            runs = {*job.cursor["runs"], *_writers(batch)}
+            runs = {*job.cursor["runs"], *_writers(batch, writing)}
             _blank(job.run, batch)
             data_changed()
             after = max(job.cursor["after"], batch[-1])
             progress.cursor = {"after": after, "done": job.cursor["done"] + len(batch), "runs": sorted(runs)}
 
 
-def _writers(ids: Sequence[int]) -> set[int]:
-    """The runs in which models wrote texts from these prompts, whatever was kept of them."""
-    writing = Run.objects.filter(stage__in=[name for part in parts() for name in part.stages])
-    subjects = [str(pk) for pk in ids]
-    tried = RunRow.objects.filter(run__in=list(writing), subject__in=subjects).order_by()
-    wrote = Response.objects.filter(prompt__in=ids, run__in=writing).order_by()
-    made = Prompt.objects.filter(pk__in=ids, run__in=writing).order_by()
-    return {pk for rows in (tried, wrote, made) for pk in rows.values_list("run", flat=True).distinct()}
+def _writing() -> QuerySet[Run]:
+    """The runs in which models write texts."""
+    return Run.objects.filter(stage__in=[name for part in parts() for name in part.stages])
+
+
+def _writers(ids: Sequence[int], writing: Sequence[int]) -> set[int]:
+    """Those of the writing runs that made something of these prompts, whatever was kept of it."""
+    if not writing:
+        return set()
+    tried = [RunRow.objects.filter(run__in=writing, subject__in=list(map(str, some))) for some in slices(ids)]
+    wrote = Response.objects.filter(prompt__in=among(ids), run__in=writing)
+    made = Prompt.objects.filter(pk__in=among(ids), run__in=writing)
+    return {pk for rows in (*tried, wrote, made) for pk in rows.order_by().values_list("run", flat=True).distinct()}
 
 
 def _blank(run: Run, ids: Sequence[int]) -> None:
     searching.forget(ids)
-    prompts, responses = Prompt.objects.filter(pk__in=ids), Response.objects.filter(prompt__in=ids)
-    replies = {str(key) for rows in (prompts, responses) for key in rows.values_list("generation", flat=True) if key}
+    prompts, responses = Prompt.objects.filter(pk__in=among(ids)), Response.objects.filter(prompt__in=among(ids))
+    replies = {str(key) for rows in (prompts, responses) for key in written(rows)}
     responses.update(text="", generation=None)
     prompts.update(text="", folded="", payload={}, generation=None, state=GONE, state_run=run)
     for part in parts():
         replies |= part.blank(ids)
     _drop_unused(replies)
+
+
+def _clear_index(job: Job) -> None:
+    """Take what was removed out of the files of the search index too, which else keep it for long."""
+    begun = False
+    while searching.merge_step(first=not begun):
+        job.check()
+        begun = True
 
 
 def _drop_replies(job: Job) -> None:
@@ -150,6 +166,8 @@ def _drop_replies(job: Job) -> None:
 def _drop_unused(keys: Iterable[str]) -> None:
     """Delete those of the replies that no row of any table points to."""
     unused = set(keys)
+    if not unused:
+        return
     for relation in Generation._meta.get_fields(include_hidden=True):
         if not isinstance(relation, ManyToOneRel):
             continue

@@ -42,6 +42,7 @@ from madsafe_web.core.models import AuditEvent, Run, User
 from madsafe_web.core.people import person
 from madsafe_web.core.runs.pages import duration, sums_of
 from madsafe_web.core.runs.progress import progress
+from madsafe_web.core.wording import worded
 
 FEED = 10
 MOST_RUNNING = 5
@@ -235,7 +236,7 @@ def run_next(step: StepState, run: Run, action: str, sums: dict[int, dict[str, i
     """A run of the step is in work, broke, or waits: its page says the rest; people merge on a page of its own."""
     merging = run.stage == "merge" and run.state == Run.State.NEEDS_PEOPLE
     url = reverse("annotation:merge") if merging else reverse("runs:detail", args=[run.pk])
-    text = run.error or stage_purpose(run.stage)
+    text = worded(run.error) or stage_purpose(run.stage)
     return Next(step.number, run_name(run), text, action, url, done=sums[run.pk]["read"], total=run.total or 0)
 
 

@@ -223,7 +223,7 @@ def _evaluations(
 def _settings(run: Run, name: str, sources: Sequence[Source], endpoint: Endpoint) -> dict[str, Any]:
     common = {"seed": run.params["seed"], "model": endpoint.model, "backend": endpoint.backend}
     if name == NEW_SAFETY:
-        shas = {template: templates.load(template).sha256 for template in TEMPLATES}
+        shas = {one: run.templates.get(one) or templates.load(one).sha256 for one in TEMPLATES}
         sampling = {"temperature": 0.0, "top_p": 1.0, "max_tokens": run.params["max_tokens"]}
         judge = run.params["judge_endpoint"]
         return {**common, "mode": "judge", "judge": judge, "templates": shas, "sampling": sampling, "chance": {}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from annotation.reviewing import NewItem, items_add
+from annotation.reviewing import NewItem, items_add, subjects_queued
 from annotation.selectors import side
 from annotation.text import clean
 from evaluation.answering import nonce
@@ -22,11 +22,13 @@ OPEN = (Verdict.Value.UNCERTAIN, Verdict.Value.JUDGE_ERROR)
 
 def review_open(run: Run) -> None:
     """Queue the run's open verdicts, by place in the benchmark with the two models mixed; settle the rest by rule."""
-    waiting = list(
+    verdicts = (
         Verdict.objects.filter(answer__evaluation__run=run, judged__in=OPEN)
         .select_related("answer__evaluation", "answer__item__prompt__corpus")
         .order_by("answer__item__position", "answer__item_id")
     )
+    queued = subjects_queued(KIND)  # of the first time, when this run was done and its failed rows were asked again
+    waiting = [verdict for verdict in verdicts if str(verdict.pk) not in queued]
     left = run.params["uncertain_left"]
     for_people = {verdict.pk for verdict in waiting} if left is None else _spread(waiting, left)
     # By nonce inside an item, so that the order does not tell a reviewer which model answered.

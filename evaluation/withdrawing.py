@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from annotation.derived import Affected, Derived, Part
+from annotation.derived import Affected, Derived, Part, among, written
 from annotation.models import DecidedBy, Prompt, ReviewItem, Seat
 from evaluation.models import Answer, EvaluationRun, Item, Verdict, Vote
 from evaluation.reviewing import KIND, by_rule
@@ -52,9 +52,11 @@ def _of_models(found: Affected) -> set[int]:
 
 def blank(ids: Sequence[int]) -> set[str]:
     """Blank the answers to these prompts and what people were shown of them; gives the replies they came from."""
-    answers = Answer.objects.filter(item__prompt__in=ids)
+    answers = Answer.objects.filter(item__prompt__in=among(ids))
+    if not answers.exists():
+        return set()
     votes = Vote.objects.filter(answer__in=answers)
-    replies = {str(key) for rows in (answers, votes) for key in rows.values_list("generation", flat=True) if key}
+    replies = {str(key) for rows in (answers, votes) for key in written(rows)}
     _blank_items(list(Verdict.objects.filter(answer__in=answers)))
     votes.update(generation=None)
     answers.update(text="", generation=None)

@@ -263,19 +263,43 @@ WHITENOISE_USE_FINDERS = not STATIC_ROOT
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # Where stages, importers and benchmarks are looked for: one file in one of these packages is one plug-in.
-STAGE_PACKAGES = ["annotation.stages", "pipeline.stages", "evaluation.stages"]
+STAGE_PACKAGES = ["madsafe_web.core.stages", "annotation.stages", "pipeline.stages", "evaluation.stages"]
 # The function that counts what waits for a reviewer, for the badge in the frame of every page.
 SHELL_REVIEW_COUNT = "annotation.reviewing:open_count"
+# Stage → the page of what its rows are about, where the subject of a row is the argument of that page.
+RUN_SUBJECT_PAGES = {
+    **dict.fromkeys(
+        ("label", "regenerate", "perplexity", "response_safety", "instruction_safety"), "annotation:prompt"
+    ),
+    "suggest": "annotation:label",
+}
+# The function that gives real prompts for the preview of a prompt template.
+TEMPLATE_EXAMPLES = "annotation.template_examples:examples"
 # What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).
 WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
+# Sentences that are stored in English and told in the language of the reader (madsafe_web.core.wording).
+WORDINGS = [
+    "madsafe_web.core.runs.wording.TEXTS",
+    "madsafe_web.core.textio.wording.TEXTS",
+    "annotation.wording.TEXTS",
+]
 # Called by every sweep of a worker: what the apps must look after besides runs.
 SWEEP_HOOKS = [
     "pipeline.tuning:stop_abandoned",
     "annotation.pieces:uploads_tidy",
     "madsafe_web.core.api.once:sweep",
+    "madsafe_web.core.runs.sending:notices_send",
 ]
 # Called when a backup was restored: what the database holds besides rows of models is made anew.
 RESTORE_HOOKS = ["annotation.searching:rebuild"]
+# The server that sends e-mail; without one, nobody is offered notices by e-mail.
+EMAIL_HOST = env("MADSAFE_EMAIL_HOST")
+EMAIL_PORT = int(env("MADSAFE_EMAIL_PORT", "587"))
+EMAIL_HOST_USER = env("MADSAFE_EMAIL_USER")
+EMAIL_HOST_PASSWORD = env("MADSAFE_EMAIL_PASSWORD")
+EMAIL_USE_TLS = env_flag("MADSAFE_EMAIL_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env("MADSAFE_EMAIL_FROM", f"madsafe@{SITE.hostname}")
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))

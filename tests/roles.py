@@ -85,16 +85,45 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "llm:endpoint": {"GET": only(200, "admin"), "POST": only(422, "admin")},
     # the page says that nobody answers there
     "llm:endpoint-try": {"POST": only(200, "admin")},
+    "templates:list": {"GET": READ},
+    "templates:template": {"GET": READ},
+    "templates:version": {"GET": READ},
+    # no two versions are named
+    "templates:diff": {"GET": signed_in(404)},
+    # the form has no text
+    "templates:edit": {"GET": only(200, "lead"), "POST": only(422, "lead")},
+    # to the template: the form names no version
+    "templates:use": {"POST": only(302, "lead")},
+    # the form names no stage
+    "dry:new": {"GET": only(200, "lead"), "POST": only(422, "lead")},
+    "dry:detail": {"GET": READ},
+    # the run has ended: poll no more
+    "dry:progress": {"GET": signed_in(286)},
     "runs:list": {"GET": READ},
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},
     "runs:detail": {"GET": READ},
+    "runs:notices": {"GET": READ},
+    # who may start no runs is told of none
+    "runs:bell": {"GET": READ},
+    "runs:notices-newest": {"GET": READ},
+    # to the list
+    # to the list: nothing named means that nothing is sent
+    "runs:notices-sent": {"GET": only(200, "lead"), "POST": only(302, "lead")},
+    "runs:notices-seen": {"POST": signed_in(302)},
     # the run has ended: poll no more
     "runs:progress": {"GET": signed_in(286)},
     # to the run, with a message: it has ended
     "runs:pause": {"POST": only(302, "lead")},
     "runs:resume": {"POST": only(302, "lead")},
     "runs:cancel": {"POST": only(302, "lead")},
+    # to the run, with a message: none of its rows failed
+    "runs:retry": {"POST": only(302, "lead")},
+    "runs:failed": {"GET": READ},
+    # to the new run
+    "runs:clone": {"POST": only(302, "lead")},
+    # to the run: no limit named is no budget
+    "runs:edit": {"GET": only(200, "lead"), "POST": only(302, "lead")},
     "annotation:corpora": {"GET": READ},
     # no file is chosen
     "annotation:upload": {"GET": only(200, "lead"), "POST": only(422, "lead")},

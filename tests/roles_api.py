@@ -42,11 +42,16 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "api:run": {"GET": READ},
     # the run has ended
     **{f"api:run-{verb}": {"POST": only(409, "lead")} for verb in ("start", "pause", "resume", "cancel")},
+    # none of its rows failed
+    "api:run-retry": {"POST": only(409, "lead")},
+    "api:run-failed": {"GET": READ},
     "api:categories": {"GET": READ},
     # the body names no stage, no file, no label, no seat
     "api:corpora": {"GET": READ, "POST": only(400, "lead")},
     "api:corpus": {"GET": READ},
     "api:corpus-rejected": {"GET": READ},
+    # the body does not name it
+    "api:corpus-withdraw": {"GET": only(200, "lead"), "POST": only(400, "lead")},
     "api:prompts": {"GET": READ},
     "api:prompt": {"GET": READ},
     "api:labels": {"GET": READ},

@@ -16,6 +16,7 @@ from annotation import corpus_facts, label_use, spread
 from annotation.models import Upload
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Endpoint, User
+from madsafe_web.core.runs.notices import notice_add
 from tests.factories import (
     make_corpus,
     make_label,
@@ -55,6 +56,12 @@ def labels(first: int, last: int) -> None:
 def runs(first: int, last: int) -> None:
     for _ in range(first, last):
         make_run("label")
+
+
+def notices(first: int, last: int) -> None:
+    lead = User.objects.get(username="lead")
+    for _ in range(first, last):
+        notice_add(make_run("label", actor=lead), "done")
 
 
 def sets(first: int, last: int) -> None:
@@ -99,6 +106,7 @@ LISTS: dict[str, Callable[[int, int], None]] = {
     "overview": runs,
     "audit:list": events,
     "runs:list": runs,
+    "runs:notices": notices,
     "annotation:corpora": corpora,
     "annotation:prompts": prompts,
     "annotation:upload": uploads,

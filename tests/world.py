@@ -30,9 +30,14 @@ from tests.roles import ROLES
 
 CORPUS_PARTS = ("", "-use", "-corrected", "-rejects", "-withdraw")
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
+RUN_VERBS = ("detail", "progress", "pause", "resume", "cancel", "retry", "failed", "clone", "edit")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 PROMPTS_PARTS: World = {
     f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
+}
+TEMPLATES: World = {
+    **{f"templates:{part}": ["label.en"] for part in ("template", "edit", "use", "diff")},
+    "templates:version": ["label.en", 0],
 }
 JUDGED = [("OFF", "unsafe", "safe"), ("OFF", "uncertain", "safe"), ("IA", "unsafe", "safe"), ("IA", "safe", "safe")]
 LABELS = {"first label": "OFF", "second label": "UB", "third label": "CIA", "fourth label": "PP"}
@@ -67,15 +72,16 @@ def make_world(folder: Path) -> World:
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
         **{f"api:user{part}": [person.pk] for part in ("", *API_USER_PARTS)},
         **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
+        **dict.fromkeys(("dry:detail", "dry:progress"), [make_run("dry_run", params={"stage": "label"}).pk]),
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
         **{f"accounts:user{part}": [person.pk] for part in USER_PARTS},
-        **{f"runs:{verb}": [run.pk] for verb in ("detail", "progress", "pause", "resume", "cancel")},
+        **{f"runs:{verb}": [run.pk] for verb in RUN_VERBS},
         **{f"pipeline:training{part}": [training.pk] for part in ("", "-progress", "-stop")},
         "pipeline:set": [made.pk],
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
-        **{**PROMPTS_PARTS, **upload_world()},
+        **{**PROMPTS_PARTS, **TEMPLATES, **upload_world()},
         "annotation:label": [labels[0].pk],
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
@@ -93,9 +99,9 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
     """The objects of the API's addresses, which are those of the pages."""
     return {
         "api:run": [run],
-        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel")},
+        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel", "retry", "failed")},
         "api:endpoint": [endpoint],
-        **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected")},
+        **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected", "-withdraw")},
         "api:prompt": [prompt.pk],
         "api:label": [label],
         **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-publish", "-finish")},

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from annotation.corpus_facts import LENGTHS, Facts
 from annotation.models import Category, Corpus, RejectedImport
 from annotation.pages.corpora import corpora_shown, corpus_context
-from annotation.rejects import standing_rejects
+from annotation.rejects import standing_rejects, with_raw
 from annotation.selectors import categories
 from annotation.uploading import UploadForm, declared, import_start
 from madsafe_web.core.access import scoped
@@ -76,7 +76,7 @@ class RejectedRow(serializers.Serializer[Any]):
     file = serializers.CharField(allow_blank=True)
     row = serializers.IntegerField(source="number")
     field = serializers.CharField(allow_blank=True)
-    reason = serializers.CharField(source="why")
+    reason = serializers.CharField()
 
 
 class ImportShown(serializers.Serializer[Any]):
@@ -102,6 +102,9 @@ class CorpusDetail(CorpusShown):
     attack_types = Named(many=True)
     lengths = LengthBar(many=True, help_text="Prompts by their length.")
     rejected_rows = RejectedRow(many=True, help_text="The newest of them; all at `rejected/`.")
+
+
+RAW_LISTED = 65_536  # characters of a rejected row in a list
 
 
 class RejectedLine(serializers.ModelSerializer[RejectedImport]):
@@ -215,6 +218,6 @@ class CorpusRejected(ListView):
 
     @extend_schema(operation_id="corpora_rejected", responses=RejectedLine(many=True))
     def get(self, request: Request, pk: int) -> Response:
-        """List the rows that could not be imported into a corpus, as they came."""
-        rows = standing_rejects(self.row(Corpus, pk))
-        return self.page(rows, lambda found: list(RejectedLine(found, many=True).data))
+        """List the rows that could not be imported into a corpus, as they came: of each the first 65,536 characters."""
+        rows = standing_rejects(self.row(Corpus, pk)).defer("raw")
+        return self.page(rows, lambda found: list(RejectedLine(with_raw(found, RAW_LISTED), many=True).data))

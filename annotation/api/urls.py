@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from annotation.api import corpora, labels, maps, prompts, review
+from annotation.api import corpora, labels, maps, prompts, review, withdrawing
 
 urlpatterns = [
     path("categories/", corpora.Categories.as_view(), name="categories"),
     path("corpora/", corpora.Corpora.as_view(), name="corpora"),
     path("corpora/<int:pk>/", corpora.CorpusOne.as_view(), name="corpus"),
     path("corpora/<int:pk>/rejected/", corpora.CorpusRejected.as_view(), name="corpus-rejected"),
+    path("corpora/<int:pk>/withdraw/", withdrawing.CorpusWithdraw.as_view(), name="corpus-withdraw"),
     path("prompts/", prompts.Prompts.as_view(), name="prompts"),
     path("prompts/<int:pk>/", prompts.PromptOne.as_view(), name="prompt"),
     path("labels/", labels.Labels.as_view(), name="labels"),

@@ -16,7 +16,6 @@ import orjson
 
 from madsafe_web.core.runs.errors import ConfigError
 
-GROUP = "@group"
 KINDS = ("reply", "positive", "negative")
 SINGLE = ("prompt", "scenario", "attack_type", "source_id", "answer")  # keys that name one column
 OTHERS = ("responses", "options", "records", "header", "lines", "keep")

@@ -9,9 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from annotation.importers._columns import GROUP, ColumnMap, columns_of, opened
+from annotation.importers._columns import ColumnMap, columns_of, opened
 from annotation.importers._tables import head_cells, is_table, table
-from madsafe_web.core.textio import BadFile, BadRecord, Record, Source, data_members, read_any, read_json_items
+from madsafe_web.core.textio import GROUP, BadFile, BadRecord, Record, Source, data_members, read_any, read_json_items
 
 HEAD_ROWS = 20
 MOST_COLUMNS = 60

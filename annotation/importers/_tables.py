@@ -6,9 +6,10 @@ import csv
 from collections.abc import Iterator
 from itertools import islice
 
-from annotation.importers._columns import GROUP, MISSING, ColumnMap, columns_of, value_at
+from annotation.importers._columns import MISSING, ColumnMap, columns_of, value_at
 from annotation.importers.base import WrongFormat, kind_of
 from madsafe_web.core.textio import (
+    GROUP,
     BadRecord,
     Record,
     Source,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -15,16 +14,21 @@ import orjson
 
 from annotation.text import mc_key, prompt_key
 from madsafe_web.core.textio import (
+    GROUP,
+    INDEX,
     BadFile,
     BadRecord,
     Member,
     Named,
     OtherShape,
     Record,
+    Refused,
     Source,
     data_members,
     is_corrected,
     kept_raw,
+    kept_value,
+    passed_over,
 )
 from madsafe_web.core.textio.records import text_defect, value_defect
 
@@ -33,6 +37,7 @@ Role = Literal["alignment", "benchmark", "general"]
 _ADVICE = "Choose the format that fits this file"
 _NAME = re.compile(r"[\w.-]{1,40}")
 _LONGEST_NAME = 200  # characters of RejectedImport.file
+_MOST_TOLD = 20  # files that are passed over, by name
 _LOOK_AHEAD = 20  # rows: one defective row at the start must not make a file look like another format
 
 
@@ -103,7 +108,8 @@ Rows = Iterator[tuple[int, ImportedRow | RejectedRow]]
 class Importer:
     """A source format. `licence` is what the source states; "" where each file has its own.
 
-    `stated` reads it from the file itself, where files of the format say it.
+    `stated` reads it from the file itself, where files of the format say it. `leaves` says which data files of an
+    archive or folder the format does not read.
     """
 
     name: str
@@ -112,10 +118,21 @@ class Importer:
     licence: str
     read: Callable[[Path, ImportOptions], Rows]
     stated: Callable[[Path], str] | None = None
+    leaves: Callable[[Path], list[Refused]] | None = None
 
     def licence_of(self, path: Path) -> str:
         """The licence of one file of this format, "" where nothing says it."""
         return (self.stated(path) if self.stated else "") or self.licence
+
+    def not_read(self, path: Path) -> list[str]:
+        """A clause for each file of an archive or folder that is passed over; of many the first 20 and their number."""
+        try:
+            left = [*passed_over(path), *(self.leaves(path) if self.leaves else [])]
+        except BadFile:  # reading it says what is wrong
+            return []
+        told = [f"{_short(one.name, place)} was passed over: {one.reason}" for place, one in enumerate(left)]
+        more = len(told) - _MOST_TOLD
+        return [*told[:_MOST_TOLD], f"{more:,} more files were passed over"] if more > 0 else told
 
 
 def each_member(
@@ -201,7 +218,7 @@ def rows(
             continue
         row = _storable(record.number, convert(record))
         if isinstance(row, RejectedRow):
-            row = replace(row, raw=_raw(record.value))
+            row = replace(row, raw=_raw(record))
         elif split:
             row = replace(row, payload={**row.payload, "split": split})
         yield record.number, row
@@ -314,11 +331,15 @@ def kind_of(value: object) -> str:
     return "an array" if isinstance(value, list) else "an object"
 
 
-def _raw(value: object) -> str:
+def _raw(record: Record) -> str:
+    """The row as JSON. What its place in the file says goes with it: corrected rows stand in a list of their own."""
+    value = record.value
+    if record.group and isinstance(value, dict):
+        value = {**value, GROUP: record.group, **({} if record.index is None else {INDEX: record.index})}
     try:
         return kept_raw(orjson.dumps(value).decode())
-    except (orjson.JSONEncodeError, RecursionError):  # an integer over 64 bits
-        return kept_raw(json.dumps(value, ensure_ascii=False))
+    except orjson.JSONEncodeError:  # an integer over 64 bits, or deep nesting
+        return kept_value(value)
 
 
 def _head(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from annotation.importers._columns import GROUP, MISSING, ColumnMap, column_map, opened, value_at
+from annotation.importers._columns import MISSING, ColumnMap, column_map, opened, value_at
 from annotation.importers._guessing import guess
 from annotation.importers._tables import table
 from annotation.importers.base import (
@@ -22,7 +22,7 @@ from annotation.importers.base import (
     member_rows,
     text_of,
 )
-from madsafe_web.core.textio import Record
+from madsafe_web.core.textio import GROUP, Record
 
 _BLANK = "\ufeff\u200b \t\r\n\u00a0\u3000"
 _LITERAL = 20_000  # characters: a longer text is not read as a Python literal

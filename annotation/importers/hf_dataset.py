@@ -22,7 +22,7 @@ from annotation.importers.base import (
 )
 from annotation.importers.generic import mapped_row
 from annotation.importers.sharegpt import conversation, is_conversation
-from madsafe_web.core.textio import Record, Source, data_members, is_corrected, read_any
+from madsafe_web.core.textio import Record, Refused, Source, data_members, is_corrected, read_any
 
 _ABOUT = frozenset({"dataset_infos.json", "dataset_info.json", "state.json"})  # written beside the data by tools
 _CHOOSE = "Choose the format that fits this file"
@@ -80,6 +80,13 @@ def licence(path: Path) -> str:
     return card.licence if card else ""
 
 
+def leaves(path: Path) -> list[Refused]:
+    """The data files that the card does not name."""
+    card = card_of(path)
+    data = [one for one in data_members(path)[0] if one.name.split("/")[-1] not in _ABOUT] if card else []
+    return [Refused(one.name, "the card leaves it out") for one in data if card and card.split_of(one) is None]
+
+
 IMPORTER = Importer(
     name="hf_dataset",
     title="Hugging Face dataset",
@@ -87,4 +94,5 @@ IMPORTER = Importer(
     licence="",
     read=read,
     stated=licence,
+    leaves=leaves,
 )

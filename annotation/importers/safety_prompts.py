@@ -79,7 +79,7 @@ def _records(source: Source) -> Iterator[Record | BadRecord]:
 
 def _typed(record: Record | BadRecord) -> Record | BadRecord:
     """A row that stands alone, under the name that its type gives."""
-    if not isinstance(record, Record) or not isinstance(record.value, dict):
+    if not isinstance(record, Record) or not isinstance(record.value, dict) or record.group:
         return record
     named = record.value.get("type")
     if isinstance(named, str) and _spelt(named) in SCENARIOS:

@@ -72,9 +72,16 @@ def read(path: Path, options: ImportOptions) -> Rows:
 
 
 def _questions(source: Source, answers: Answers, split: str) -> Rows:
-    """Questions with answers of their own under the names of categories are the few-shot examples themselves."""
+    """Questions with answers of their own under the names of categories are the few-shot examples themselves.
+
+    Corrected ones come in one archive with the questions, and the answers to those.
+    """
     first = first_records(_records(source))
-    if not answers and first and all(record.group and has_fields(record, "answer") for record in first):
+    if (
+        (not answers or is_corrected(source))
+        and first
+        and all(record.group and has_fields(record, "answer") for record in first)
+    ):
         return _examples(source)
     return rows(
         source,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,13 @@ from annotation.importers.base import (
     ImportOptions,
     RejectedRow,
     Rows,
+    first_records,
     is_filled,
     kind_of,
     member_rows,
     text_of,
 )
-from madsafe_web.core.textio import Record, read_any
+from madsafe_web.core.textio import BadRecord, Record, Source, read_any, read_jsonl
 
 TURNS = ("conversations", "messages", "conversation")
 _PERSON = frozenset({"human", "user", "prompter"})
@@ -33,7 +36,14 @@ def read(path: Path, options: ImportOptions) -> Rows:
     payload: `system`, `tools` and `turns`, all other turns, where the row has them.
     """
     split = options.split
-    return member_rows(path, read_any, fits=is_conversation, expected=_EXPECTED, convert=conversation, split=split)
+    return member_rows(path, _records, fits=is_conversation, expected=_EXPECTED, convert=conversation, split=split)
+
+
+def _records(source: Source) -> Iterator[Record | BadRecord]:
+    """Rows in any layout. A conversation alone in one line looks like a document of lists: its turns tell."""
+    first = first_records(islice(read_any(source), 1))
+    alone = any(record.group in TURNS and _who(record.value) for record in first)
+    return read_jsonl(source) if alone else read_any(source)
 
 
 def is_conversation(record: Record) -> bool:

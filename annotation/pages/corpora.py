@@ -18,11 +18,12 @@ from annotation.models import Corpus, RejectedImport
 from annotation.pages.distributions import Drawn
 from annotation.pages.imports import Imported, imports_of
 from annotation.prompt_filter import LANGUAGES
-from annotation.rejects import standing_rejects
+from annotation.rejects import standing_rejects, with_raw
 from madsafe_web.core.charts.figures import histogram, scenario_distribution
 from madsafe_web.core.charts.parts import Chart
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.runs.pages import Item, value_text
+from madsafe_web.core.wording import worded
 
 MOST_BARS = 30
 MOST_NAMES = 12  # languages, kinds of attack, warnings and reasons that the page names
@@ -58,8 +59,13 @@ class Rejected:
     file: str
     number: int
     field: str
-    why: str
+    reason: str  # as it is stored: in English
     raw: str
+
+    @property
+    def why(self) -> str:
+        """The reason in the language of the reader."""
+        return worded(self.reason)
 
 
 def corpora_shown(rows: Iterable[Corpus]) -> list[CorpusShown]:
@@ -95,7 +101,7 @@ def corpus_context(row: Corpus, query: QueryDict) -> Context:
     facts = corpus_facts(row)
     imports = imports_of([row]).get(row.pk, [])
     rejects = standing_rejects(row)
-    page = newest_first(rejects, query)
+    page = newest_first(rejects.defer("raw"), query)
     return {
         "corpus": row,
         "state": corpus_state(row, imports),
@@ -104,11 +110,12 @@ def corpus_context(row: Corpus, query: QueryDict) -> Context:
         "imports": imports[::-1],
         "languages": counted({language_name(code): n for code, n in facts.languages.items()}, facts.prompts),
         "attacks": counted(facts.attacks, facts.prompts),
-        "warnings": counted(warnings(imports), facts.prompts),
+        "warnings": counted({worded(text): n for text, n in warnings(imports).items()}, facts.prompts),
         "reasons": reasons(rejects),
         "mapping": [Item(name, value_text(value)) for name, value in row.mapping.items()],
         "figures": figures(row, facts),
-        "rejected": [rejected_shown(row, one) for one in page.rows],
+        "rejected": [rejected_shown(row, one) for one in with_raw(page.rows, RAW_SHOWN + 1)],
+        "corrected": RejectedImport.objects.filter(corpus=row).exclude(corrected=None).count(),
         "pager": page.pager,
     }
 
@@ -136,7 +143,7 @@ def warnings(imports: Iterable[Imported]) -> Counter[str]:
 def reasons(rejects: QuerySet[RejectedImport]) -> list[Counted]:
     """Why these rows were rejected, the most frequent reasons first, each with its field."""
     rows = rejects.order_by().values_list("field", "reason")
-    found = {" ".join(filter(None, (field, reason))): n for field, reason, n in rows.annotate(n=Count("id"))}
+    found = {" ".join(filter(None, (field, worded(reason)))): n for field, reason, n in rows.annotate(n=Count("id"))}
     return counted(found, sum(found.values()))
 
 

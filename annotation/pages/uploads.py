@@ -10,10 +10,12 @@ from django.db.models import QuerySet
 from annotation.detecting import GENERIC, Proposal
 from annotation.importers._columns import MISSING
 from annotation.importers.base import ImportedRow, RejectedRow
+from annotation.licences import may_leave
 from annotation.models import Upload
-from annotation.pieces import MOST_OPEN, held
-from annotation.previewing import USES, PreviewForm, columns_of_file
+from annotation.pieces import MOST_OPEN, held, path_of
+from annotation.previewing import USES, PreviewForm, columns_of_file, licence_stated
 from annotation.text import clean, language
+from madsafe_web.core.wording import worded
 
 _LONGEST = 400  # characters of a text in a preview
 _SAMPLE = 120
@@ -57,18 +59,22 @@ def uploads_shown(rows: QuerySet[Upload]) -> list[UploadShown]:
 def preview_context(upload: Upload, form: PreviewForm, proposal: Proposal, extra: dict[str, Upload]) -> Context:
     rows = [_row(number, row) for number, row in proposal.rows]
     generic = proposal.name == GENERIC
+    licence = str(form["licence"].value() or "").strip() or licence_stated(proposal.importer, upload)
     return {
         "upload": upload,
         "form": form,
         "about": [form[name] for name in ("name", "role", "licence", "split", "answers", "dev")],
         "layout": [form[name] for name in ("header", "records", "lines", "keep")],
+        "licence": licence,
+        "may_leave": may_leave(licence),
         "kept": {name: one.name for name, one in extra.items()},
-        "format": proposal.importer.title,
-        "problem": proposal.problem,
+        "format": worded(proposal.importer.title),
+        "problem": worded(proposal.problem),
         "rows": rows,
         "good": proposal.good,
         "refused": len(rows) - proposal.good,
-        "warnings": [{"text": text, "count": count} for text, count in proposal.warnings.most_common(10)],
+        "not_read": [worded(told) for told in proposal.importer.not_read(path_of(upload))],
+        "warnings": [{"text": worded(text), "count": count} for text, count in proposal.warnings.most_common(10)],
         "has_scenario": any(row.scenario for row in rows),
         "has_attack": any(row.attack_type for row in rows),
         "columns": _columns(upload, proposal) if generic else [],
@@ -89,7 +95,7 @@ def _sample(values: list[Any]) -> str:
 
 def _row(number: int, row: ImportedRow | RejectedRow) -> RowShown:
     if isinstance(row, RejectedRow):
-        return RowShown(number, rejected=f"{row.field}: {row.reason}" if row.field else row.reason)
+        return RowShown(number, rejected=": ".join(filter(None, (row.field, worded(row.reason)))))
     first = row.responses[0].text if row.responses else ""
     return RowShown(
         number,
@@ -99,5 +105,5 @@ def _row(number: int, row: ImportedRow | RejectedRow) -> RowShown:
         responses=len(row.responses),
         scenario=row.scenario,
         attack_type=row.attack_type,
-        notes=row.warnings,
+        notes=tuple(map(worded, row.warnings)),
     )

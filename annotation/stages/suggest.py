@@ -36,4 +36,5 @@ STAGE = RowStage(
     write="annotation.services:suggestions_write",
     context="annotation.categories:definitions_context",
     rows_per_chunk=200,
+    templates=("suggest",),
 )

@@ -16,11 +16,12 @@ from annotation.corpora import (
     UseForm,
     corpus_change,
     corrected_import,
-    rejects_export,
     takes_corrections,
 )
 from annotation.models import Corpus
 from annotation.pages.corpora import corpora_shown, corpus_context
+from annotation.rejects import rejects_export
+from annotation.uploading import is_full
 from annotation.views.distributions import figure_csv
 from annotation.withdrawing import is_whole
 from madsafe_web.core.access import can, needs, scoped
@@ -82,7 +83,13 @@ def corpus_corrected(request: HttpRequest, pk: int) -> HttpResponse:
     form = CorrectedForm(request.POST, request.FILES)
     if not form.is_valid():
         return _corpus_page(request, row, form, 422)
-    run = corrected_import(user=person(request), corpus=row, file=form.cleaned_data["file"])
+    try:
+        run = corrected_import(user=person(request), corpus=row, file=form.cleaned_data["file"])
+    except OSError as error:
+        if not is_full(error):
+            raise
+        form.add_error("file", _("The server's disk is full. Nothing was imported; make room, then try again."))
+        return _corpus_page(request, row, form, 507)
     return redirect("runs:detail", run.pk)
 
 

@@ -27,15 +27,17 @@ from annotation.pieces import (
 )
 from annotation.previewing import (
     PreviewForm,
-    layout_values,
     own,
     preview_import,
     proposal_first,
     proposal_of,
+    values_shown,
 )
+from annotation.uploading import is_full
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
 from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.wording import worded
 
 LARGEST = 2**62  # bytes, of what a form may say
 
@@ -68,12 +70,22 @@ def upload(request: HttpRequest) -> HttpResponse:
         kept = upload_whole(user=person(request), file=file)
     except UploadError as error:
         return _upload_page(request, str(error), error.status)
+    except OSError as error:
+        return _full_page(request, error)
     return redirect("annotation:upload-preview", kept.token)
 
 
 def _upload_page(request: HttpRequest, problem: str = "", status: int = 200) -> HttpResponse:
     context = {"uploads": uploads_shown(scoped(request.user, Upload)), "problem": problem}
     return render(request, "annotation/upload.html", context, status=status)
+
+
+def _full_page(request: HttpRequest, error: OSError) -> HttpResponse:
+    """What to do about a full disk; other errors of the system are raised on."""
+    if not is_full(error):
+        raise error
+    problem = _("The server's disk is full. Nothing was imported; make room, then try again.")
+    return _upload_page(request, problem, 507)
 
 
 @require_POST
@@ -132,6 +144,8 @@ def preview(request: HttpRequest, token: str) -> HttpResponse:
         return _preview_post(request, row) if request.method == "POST" else _preview_first(request, row)
     except FileNotFoundError:
         return redirect("annotation:upload")  # imported or removed by another request meanwhile
+    except OSError as error:
+        return _full_page(request, error)
 
 
 def _preview_first(request: HttpRequest, row: Upload) -> HttpResponse:
@@ -160,7 +174,7 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
     )
     proposal = proposal_of(row, form, options)
     if request.POST.get("do") == "show":
-        values = {**request.POST.dict(), **layout_values(proposal.mapping), **_tokens(extra)}
+        values = {**request.POST.dict(), **values_shown(row, form, proposal), **_tokens(extra)}
         context = preview_context(row, PreviewForm(initial=values), proposal, extra)
         return render(request, "annotation/upload_preview.html", context)
     if not valid or proposal.problem or not proposal.good:
@@ -171,7 +185,7 @@ def _preview_post(request: HttpRequest, row: Upload) -> HttpResponse:
             user=person(request), upload=row, values=form.cleaned_data, mapping=proposal.mapping, extra=extra
         )
     except ConfigError as error:
-        form.add_error(None, str(error))
+        form.add_error(None, worded(str(error)))
         context = preview_context(row, form, proposal, extra)
         return render(request, "annotation/upload_preview.html", context, status=422)
     return redirect("runs:detail", run.pk)

@@ -118,4 +118,5 @@ STAGE = RowStage(
     write="evaluation.answering:answers_write",
     finish="evaluation.reviewing:review_open",
     endpoints="evaluation.planning:endpoint_names",
+    templates=("chat", "judge"),
 )

@@ -40,8 +40,7 @@ def audit(user: User | None, verb: str, subject: str, **facts: Any) -> AuditEven
 
     `facts` is JSON and must hold no secret and no text of a prompt.
     """
-    AuditHead.objects.get_or_create(pk=1, defaults={"sequence": 0, "sha256": GENESIS})
-    head = AuditHead.objects.select_for_update().get(pk=1)
+    head = audit_queue()
     event = AuditEvent(
         sequence=head.sequence + 1,
         at=timezone.now(),
@@ -57,6 +56,12 @@ def audit(user: User | None, verb: str, subject: str, **facts: Any) -> AuditEven
     event.save(force_insert=True)
     AuditHead.objects.filter(pk=1).update(sequence=event.sequence, sha256=event.sha256)
     return event
+
+
+def audit_queue() -> AuditHead:
+    """Wait until it is this transaction's turn to write events, which it keeps to its end; gives the newest event's."""
+    AuditHead.objects.get_or_create(pk=1, defaults={"sequence": 0, "sha256": GENESIS})
+    return AuditHead.objects.select_for_update().get(pk=1)
 
 
 def digest(event: AuditEvent) -> str:

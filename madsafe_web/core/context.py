@@ -28,6 +28,8 @@ PLACES = (
     ("annotation:review", "review", 10),
     ("annotation:", "labels", 3),
     ("runs:", "runs", 0),
+    ("templates:", "runs", 0),
+    ("dry:", "runs", 0),
     ("pipeline:set", "sets", 8),
     ("pipeline:training", "training", 9),
     ("evaluation:", "results", 10),

@@ -42,6 +42,7 @@ STAGES: dict[str, tuple[Text, Text]] = {
     "export": (_("Export the set"), _("Writes the frozen set for training.")),
     "train": (_("Train"), _("Fine-tunes the base model on the frozen set.")),
     "evaluate": (_("Evaluate"), _("Asks the base and the tuned model the benchmarks and judges the answers.")),
+    "dry_run": (_("Dry run"), _("Asks a few rows of a stage and estimates what all of them would take.")),
 }
 
 
@@ -68,7 +69,7 @@ STEPS = (
     Step(10, _("Evaluate"), ("evaluate",), "evaluation:results"),
 )
 # A stage that belongs to a step without being part of it: a step is done without it.
-BESIDE = {"withdraw": 1}
+BESIDE = {"withdraw": 1, "dry_run": 0}
 NUMBER_OF = BESIDE | {stage: step.number for step in STEPS for stage in step.stages}
 
 

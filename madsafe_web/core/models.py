@@ -10,8 +10,8 @@ from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from madsafe_web.core.llm.models import Endpoint, Generation, PromptTemplate
-from madsafe_web.core.runs.models import Chunk, Run, RunEvent, RunRow
+from madsafe_web.core.llm.models import Endpoint, Generation, PromptTemplate, TemplateVersion
+from madsafe_web.core.runs.models import Chunk, Run, RunEvent, RunNotice, RunRow
 
 __all__ = [
     "ApiToken",
@@ -24,7 +24,9 @@ __all__ = [
     "PromptTemplate",
     "Run",
     "RunEvent",
+    "RunNotice",
     "RunRow",
+    "TemplateVersion",
     "User",
     "WorkerPulse",
 ]
@@ -59,6 +61,11 @@ class User(AbstractUser):
     language = models.CharField(max_length=12, blank=True)  # "" = as the browser asks
     theme = models.CharField(max_length=8, choices=Theme, default=Theme.AUTO)
     time_zone = models.CharField(max_length=64, blank=True)  # "" = the server's
+    # Notices of runs: how many are unseen, and how they are sent besides.
+    unseen = models.PositiveIntegerField(default=0)
+    notify_mail = models.BooleanField(default=False)
+    hook_url = models.CharField(max_length=300, blank=True)
+    hook_secret = models.TextField(blank=True)  # encrypted (core.crypto)
     keys = models.JSONField(default=dict, blank=True)  # action → key, where it is not the one of core.keys
 
     objects: ClassVar[PersonManager] = PersonManager()

@@ -1,4 +1,4 @@
-"""Which rows of the core exist for whom: people, tokens, the audit record, answers kept for requests sent twice."""
+"""Which rows of the core exist for whom: people, tokens, the audit record, notices, answers kept for requests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from madsafe_web.core.access import can, scope
 from madsafe_web.core.auditing.words import METHOD
-from madsafe_web.core.models import ApiToken, AuditEvent, IdempotentRequest, User
+from madsafe_web.core.models import ApiToken, AuditEvent, IdempotentRequest, RunNotice, User
 
 
 @scope(User)
@@ -24,6 +24,12 @@ def tokens(user: User, rows: QuerySet[ApiToken]) -> QuerySet[ApiToken]:
 @scope(IdempotentRequest)
 def requests(user: User, rows: QuerySet[IdempotentRequest]) -> QuerySet[IdempotentRequest]:
     """One's own, for everybody: the answer to a request is the sender's."""
+    return rows.filter(user=user)
+
+
+@scope(RunNotice)
+def notices(user: User, rows: QuerySet[RunNotice]) -> QuerySet[RunNotice]:
+    """One's own, for everybody."""
     return rows.filter(user=user)
 
 

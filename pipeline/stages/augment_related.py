@@ -44,4 +44,5 @@ STAGE = RowStage(
     write="pipeline.augmenting:candidates_write",
     context="pipeline.augmenting:map_context",
     finish="pipeline.augmenting:forget_pool",
+    templates=("augment_related", "label"),
 )

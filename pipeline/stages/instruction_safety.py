@@ -34,4 +34,5 @@ STAGE = RowStage(
     fetch="annotation.selectors:prompt_rows",
     process=process,
     write="pipeline.scoring:scores_write",
+    templates=("instruction_safety",),
 )

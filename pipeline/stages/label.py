@@ -39,4 +39,5 @@ STAGE = RowStage(
     fetch="annotation.selectors:prompt_rows",
     process=process,
     write="annotation.services:intents_write",
+    templates=("label",),
 )

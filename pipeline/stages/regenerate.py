@@ -42,4 +42,5 @@ STAGE = RowStage(
     fetch="annotation.selectors:prompt_rows",
     process=process,
     write="annotation.services:responses_write",
+    templates=("regenerate",),
 )

@@ -57,4 +57,5 @@ STAGE = RowStage(
     fetch="annotation.selectors:prompt_rows_with_responses",
     process=process,
     write="pipeline.scoring:scores_write",
+    templates=("response_safety",),
 )

@@ -11,6 +11,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from annotation.models import Corpus, Prompt, RejectedImport
+from annotation.rejects import standing_rejects
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
@@ -47,6 +48,7 @@ def corrected(lead: Person, corpus: Corpus, *changes: dict[str, Any]) -> list[Pr
     run = work_on(Run.objects.get(stage="import", state=Run.State.QUEUED).pk)
     assert run.state == Run.State.DONE, run.error
     assert not RejectedImport.objects.filter(run=run).exists()
+    assert standing_rejects(corpus).exists() == any("_file" in change for change in changes)
     return list(Prompt.objects.filter(run=run).order_by("id"))
 
 
@@ -139,6 +141,31 @@ def test_a_question_with_its_answer_in_another_file_comes_in_again(lead: Person,
     corpus = imported(path, "safetybench", answers=str(answers))
     (row,) = corrected(lead, corpus, {"options": ["a", "c"]})
     assert (row.payload["options"], row.payload["answer"], row.source_id) == (["a", "c"], 1, "2")
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_few_shot_example_keeps_its_category_and_split(lead: Person, tmp_path: Path, alone: bool) -> None:
+    question = {"id": 1, "category": "Mental Health", "question": "one", "options": ["a", "b"]}
+    example = {"question": "three", "options": ["a", "b"], "answer": 1}
+    path, dev, answers = (tmp_path / f"{name}.json" for name in ("test", "dev", "answers"))
+    path.write_text(json.dumps([question]))
+    answers.write_text(json.dumps({"1": {"answer": 1, "category": "Mental Health"}}))
+    dev.write_text(json.dumps({"Physical Health": [example, {**example, "question": "two", "options": ["a"]}]}))
+    if alone:
+        corpus = imported(dev, "safetybench")
+    else:
+        corpus = imported(path, "safetybench", answers=str(answers), dev=str(dev))
+    (row,) = corrected(lead, corpus, {"options": ["a", "c"]})
+    assert (row.scenario, row.payload["split"], row.source_id) == ("Physical Health", "dev", "Physical Health/1")
+
+
+def test_a_row_of_a_table_whose_quote_did_not_close_comes_in_again(lead: Person, tmp_path: Path) -> None:
+    path = tmp_path / "file.csv"
+    path.write_text('q,topic\none,x\ntwo,"y\nthree,z\n')
+    corpus = imported(path, "generic", mapping={"prompt": "q", "scenario": "topic"})
+    assert list(Prompt.objects.values_list("text", flat=True).order_by("id")) == ["one", "three"]
+    (row,) = corrected(lead, corpus, {})
+    assert (row.text, row.scenario) == ("two", "y")
 
 
 def test_a_row_of_a_dataset_comes_in_again(lead: Person, tmp_path: Path) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from annotation.detecting import PREVIEW_ROWS, detect, why_not
 from annotation.importers.base import ImportOptions
+from madsafe_web.core.textio import sources
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the public data beside the repository is not here")
@@ -84,6 +86,29 @@ def test_only_the_head_of_a_file_is_read(tmp_path: Path) -> None:
     row = json.dumps({"instruction": "row", "output": "reply"}) + "\n"
     path.write_text(row * 200_000 + "\x00 no row at all")
     assert detect(path)[0].good == PREVIEW_ROWS
+
+
+def test_each_file_of_an_archive_is_unpacked_once_for_all_formats(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "exam.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(9):
+            archive.writestr(f"dev/{number}.csv", ",Question,A,B,C,D,Answer\n0,one,a,b,c,d,A\n")
+    opened: list[object] = []
+    unpack = sources._chunks
+    monkeypatch.setattr(sources, "_chunks", lambda source: opened.append(source) or unpack(source))
+    assert detect(path)[0].name == "cmmlu"
+    assert len(opened) == len(set(opened)) >= 9
+
+
+def test_what_is_too_much_to_be_kept_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "rows"
+    path.write_text("\n".join(json.dumps({"instruction": f"row {n}", "output": "reply"}) for n in range(30)))
+    expected = detect(path)
+    for name, value in (("CHUNK", 100), ("_MOST_KEPT", 0)):
+        monkeypatch.setattr(sources, name, value)
+        assert detect(path) == expected
 
 
 @needs_shared

@@ -13,8 +13,9 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from annotation import importing
+from annotation.mappings import mapping_save
 from annotation.models import Corpus, Prompt
-from madsafe_web.core.models import AuditEvent, Run
+from madsafe_web.core.models import AuditEvent, Run, RunEvent
 from madsafe_web.core.runs import chain
 from tests.factories import make_user
 
@@ -169,6 +170,32 @@ def test_an_import_that_broke_goes_on_in_the_same_run(
     assert Run.objects.count() == 1
 
 
+def test_an_import_goes_on_with_its_own_mapping_when_another_was_saved_since(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = file_of(tmp_path, [{"ask": f"one {number}", "said": f"a {number}"} for number in range(5)])
+    mapping_save(columns=("ask", "said"), mapping={"prompt": "ask"}, user=None)
+    with monkeypatch.context() as broken:
+        broken.setattr(importing, "store", lambda *_: 1 / 0)
+        assert command("auto", path).code == 1
+    mapping_save(columns=("ask", "said"), mapping={"prompt": "said"}, user=None)
+    assert command("auto", path).code == 0
+    assert Run.objects.count() == 1
+    assert set(Prompt.objects.values_list("text", flat=True)) == {f"one {number}" for number in range(5)}
+
+
+def test_an_import_that_broke_begins_anew_with_a_mapping_that_is_given(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, mapping = file_of(tmp_path, ROWS), tmp_path / "mapping.json"
+    with monkeypatch.context() as broken:
+        broken.setattr(importing, "store", lambda *_: 1 / 0)
+        assert command("generic", path).code == 1
+    mapping.write_text('{"prompt": "output"}')
+    assert command("generic", path, "--name", "other", "--mapping", mapping).code == 0
+    assert Run.objects.count() == 2
+
+
 def test_an_import_that_broke_begins_anew_with_other_answers(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,3 +214,15 @@ def test_the_record_names_who_is_meant(command: Command, tmp_path: Path) -> None
     assert command("alpaca", file_of(tmp_path, ROWS), "--as", "lead").code == 0
     assert Run.objects.get().actor == lead
     assert {event.actor for event in AuditEvent.objects.filter(verb__startswith="run.")} == {lead}
+
+
+def test_files_that_are_passed_over_are_named(command: Command, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    file_of(folder, ROWS)
+    (folder / "notes.txt").write_text("a prompt of its own\n")
+    done = command("alpaca", folder, "--json")
+    told = "notes.txt was passed over: its ending is none of those of data"
+    assert done.summary["warnings"] == {told: 1}
+    assert f"{told}." in done.err
+    assert RunEvent.objects.filter(text__contains=told).exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
+from annotation.detecting import detect
 from annotation.importers.base import RejectedRow, WrongFormat
 from tests.annotation.test_importers_sets import IMPORTERS, folder, imported, lines, read, zipped
 
@@ -82,12 +84,29 @@ FILES = {
 }
 
 
+@pytest.mark.parametrize("name", ["one.jsonl", "one.jsonl.gz", "without an ending"])
+def test_a_conversation_alone_in_its_file_is_one_row(tmp_path: Path, name: str) -> None:
+    text = lines({"conversations": turns("q", "a")}).encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    (row,) = imported(read("sharegpt", tmp_path / name))
+    assert (row.text, [one.text for one in row.responses]) == ("q", ["a"])
+    assert detect(tmp_path / name)[0].name == "sharegpt"
+
+
+def test_an_instruction_alone_in_its_file_is_one_row(tmp_path: Path) -> None:
+    path = tmp_path / "one.jsonl"
+    path.write_text(lines({"instruction": "do", "input": None, "output": "done", "history": []}))
+    assert [row.text for row in imported(read("alpaca", path))] == ["do"]
+    assert detect(path)[0].name == "alpaca"
+
+
 @pytest.mark.parametrize("make", [folder, zipped])
 def test_a_card_says_which_files_are_data_and_their_splits(tmp_path: Path, make: object) -> None:
     path = make(tmp_path, FILES)  # type: ignore[operator]
     by_text = {row.text: row for row in imported([row for row in read("hf_dataset", path) if not _is_bad(row)])}
     assert {text: row.payload["split"] for text, row in by_text.items()} == {"q1": "train", "q2": "val"}
     assert by_text["q1"].responses[0].text == "a1"
+    assert IMPORTERS["hf_dataset"].not_read(path) == ["data/left_out.jsonl was passed over: the card leaves it out"]
     (bad,) = [row for row in read("hf_dataset", path) if isinstance(row, RejectedRow)]
     assert (bad.file, bad.number, bad.field, bad.reason) == ("data/train-00000.jsonl", 2, "question", "is empty")
 

@@ -13,7 +13,7 @@ import pytest
 
 from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow
 from madsafe_web.core.registry import plugins
-from madsafe_web.core.textio import BadFile, kept_raw
+from madsafe_web.core.textio import GROUP, INDEX, MAX_ITEM, BadFile, kept_raw
 
 IMPORTERS: dict[str, Importer] = plugins("annotation.importers", "IMPORTER")
 TEXT = " \n\n文本，ＡＢＣ\u200b 'quoted' n\n"
@@ -100,7 +100,7 @@ def test_a_row_without_a_text_is_rejected_and_kept(tmp_path: Path, importer: str
     assert isinstance(row, RejectedRow)
     assert (number, row.number) == (2, 2)
     assert row.field and row.reason
-    assert json.loads(row.raw) == rows[1] or importer == "generic"
+    assert json.loads(row.raw) == rows[1] | ({GROUP: "Insult", INDEX: 1} if importer == "safety_prompts" else {})
 
 
 @pytest.mark.parametrize("importer", sorted(IMPORTERS))
@@ -140,9 +140,13 @@ def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path, im
         read(importer, tmp_path / "gone")
 
 
-def test_a_row_too_large_to_keep_is_rejected_without_it(tmp_path: Path) -> None:
-    row = {"instruction": None, "input": "x" * 70_000, "output": "a"}
+def test_a_long_row_is_kept_whole(tmp_path: Path) -> None:
+    row = {"instruction": None, "input": "x" * 700_000, "output": "a"}
     path = made(tmp_path, "alpaca", [*rows_of("alpaca", "a"), row])
     (_, bad) = read("alpaca", path)[1]
-    assert isinstance(bad, RejectedRow) and bad.raw == ""
+    assert isinstance(bad, RejectedRow) and json.loads(bad.raw) == row
+
+
+def test_what_is_larger_than_a_row_may_be_is_not_kept() -> None:
+    assert kept_raw("x" * (MAX_ITEM + 1)) == ""
     assert kept_raw("a\0b") == "a\ufffdb"

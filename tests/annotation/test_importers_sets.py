@@ -133,7 +133,7 @@ def test_a_member_of_another_shape_is_named_and_the_rest_goes_on(tmp_path: Path)
     bad = [row for row in rows if isinstance(row, RejectedRow)]
     assert [(row.file, row.number) for row in bad] == [("a.csv", 1), ("b.csv", 1)]
     assert "expected CSV columns Question" in bad[0].reason
-    assert "never closes" in bad[1].reason
+    assert "does not close" in bad[1].reason
 
 
 # Knowledge and code

@@ -10,7 +10,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from annotation import importing, storing
+from annotation import feeding, importing, storing
 from annotation.importers.base import ImportedResponse, ImportedRow, RejectedRow
 from annotation.models import Corpus, Prompt, RejectedImport, Response
 from annotation.searching import matching
@@ -126,7 +126,7 @@ def test_neither_a_withdrawn_corpus_nor_its_file_takes_rows_again(tmp_path: Path
 def test_an_import_stopped_in_the_middle_goes_on_and_counts_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(importing, "BATCH_ROWS", 2)
+    monkeypatch.setattr(feeding, "BATCH_ROWS", 2)
     file = pairs(tmp_path / "a.jsonl", [row("一"), row("二"), row("一"), row(3), row("五")])
     original, calls = importing.store, []
 
@@ -244,7 +244,11 @@ def test_long_kinds_of_responses_are_kept_whole_for_new_and_for_known_prompts() 
 
 def store_all(run: Run, corpus: Corpus, *rows: ImportedRow | RejectedRow) -> None:
     with transaction.atomic():
-        storing.store(run, corpus, storing.sort_rows(corpus, storing.keyed(rows)))
+        storing.store(
+            run,
+            corpus,
+            storing.sort_rows(corpus, [row if isinstance(row, RejectedRow) else feeding.ready(row) for row in rows]),
+        )
 
 
 def test_the_room_for_texts_is_that_of_the_columns() -> None:
@@ -269,19 +273,20 @@ def test_ids_given_to_imported_prompts_are_not_given_again(tmp_path: Path) -> No
 
 
 def test_batches_of_long_rows_are_small() -> None:
-    rows = [ImportedRow("", "x" * (importing.BATCH_CHARACTERS // 2 + 1)) for _ in range(4)]
-    assert [len(batch) for batch in importing._batches(iter(rows))] == [2, 2]
+    rows = [ImportedRow("", "x" * (feeding.BATCH_CHARACTERS // 2 + 1)) for _ in range(4)]
+    assert [len(batch) for batch in feeding._batches(iter(rows), 5000)] == [2, 2]
 
 
 def test_a_corpus_withdrawn_in_the_middle_takes_no_more_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "BATCH_ROWS", 1)
-    original = importing.keyed
+    monkeypatch.setattr(feeding, "BATCH_ROWS", 1)
+    original = importing.sort_rows
 
-    def withdrawn_at_the_second(rows: Any) -> Any:
-        Corpus.objects.filter(prompts__isnull=False).update(withdrawn=timezone.now())
-        return original(rows)
+    def withdrawn_after_the_first(corpus: Corpus, rows: Any) -> Any:
+        batch = original(corpus, rows)
+        Corpus.objects.update(withdrawn=timezone.now())
+        return batch
 
-    monkeypatch.setattr(importing, "keyed", withdrawn_at_the_second)
+    monkeypatch.setattr(importing, "sort_rows", withdrawn_after_the_first)
     run = run_import(pairs(tmp_path / "a.jsonl", [row("一"), row("二")]))
     assert "was withdrawn while it was imported" in run.error
     assert Prompt.objects.count() == 1

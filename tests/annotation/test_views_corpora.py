@@ -16,7 +16,7 @@ from django.utils.translation import override
 from annotation import corpus_facts
 from annotation.models import Corpus, Prompt, RejectedImport
 from annotation.pages.corpora import language_name
-from madsafe_web.core.models import AuditEvent, Chunk, Run
+from madsafe_web.core.models import AuditEvent, Chunk, Run, User
 from madsafe_web.core.runs.worker import work_on
 from tests.factories import Person, make_corpus, make_prompt, make_prompts, make_response, make_run
 
@@ -302,3 +302,12 @@ def test_a_corpus_of_generated_prompts_takes_no_file(lead: Person) -> None:
     reject(corpus, 1)
     assert page(lead, corpus).context["corrected_form"] is None
     assert lead.post(f"/corpora/{corpus.pk}/corrected/").status_code == 404
+
+
+def test_reasons_and_warnings_are_told_in_the_language_of_the_reader(annotator: Person) -> None:
+    corpus = make_corpus("file.json")
+    imported(corpus, cursor={"corpus": corpus.pk, "warnings": {"response is missing": 2}})
+    reject(corpus, 3, reason="is a number, expected a text")
+    User.objects.filter(pk=annotator.user.pk).update(language="zh-hans")
+    text = page(annotator, corpus).text
+    assert "缺少 response" in text and "是数字，应为文本" in text

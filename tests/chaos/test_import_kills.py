@@ -21,8 +21,8 @@ import sys
 import django
 django.setup()
 from django.core.management import call_command
-from annotation import importing
-importing.BATCH_ROWS = {BATCH}
+from annotation import feeding
+feeding.BATCH_ROWS = {BATCH}
 call_command("import_corpus", "safety_prompts", sys.argv[1], "--name", "pairs", "--json")
 """
 STORED = (

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import pytest
 
 from madsafe_web.core.llm import templates
-from madsafe_web.core.llm.base import Call, Reply, Sampling
+from madsafe_web.core.llm.base import Call, Finish, Reply, Sampling
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import rows, service, stages
-from madsafe_web.core.runs.rows import RowEngine, storable
-from madsafe_web.core.runs.stage import Ask, Result, RowStage
+from madsafe_web.core.runs.rows import Group, RowEngine, storable
+from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
 from madsafe_web.core.runs.worker import work_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,6 +32,7 @@ class Slow:
     offline_rules = False
 
     def __init__(self, text: str = "ok") -> None:
+        self.finish: Finish = "stop"
         self.text, self.now, self.most, self.calls = text, 0, 0, 0
 
     async def complete(self, call: Call) -> Reply:
@@ -39,7 +40,7 @@ class Slow:
         self.most = max(self.most, self.now)
         await asyncio.sleep(0.005)
         self.now -= 1
-        return Reply(self.text)
+        return Reply(self.text, self.finish)
 
     async def close(self) -> None:
         return None
@@ -47,7 +48,8 @@ class Slow:
 
 async def process(row: str, params: Params, context: None, ask: Ask) -> Result:
     call = templates.render("label.zh", {"prompt": row}, Sampling())
-    return Result((await ask(params.endpoint, call)).text)
+    text = (await ask(params.endpoint, call)).text
+    return Result(text) if text else Result(None, Outcome.UNPARSED)
 
 
 def plan(run: Run) -> list[str]:
@@ -110,16 +112,40 @@ def test_text_that_every_database_takes_stays_as_it_is() -> None:
     assert storable("全角，😀 text\n") == "全角，😀 text\n"
 
 
-def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow) -> None:
+def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "GROUP_ROWS", 1)
     run = service.run_create(stage_name="rows", values={})
     with RowEngine(STAGE, Params(), None, ["far"]) as engine:
-        groups = engine.groups(fetch(run, plan(run)))
-        generated, _ = next(groups)
-        groups.close()
-    kept = len(generated) + len(engine.unwritten)
+        engine.give(1, fetch(run, plan(run)))
+        group = Group()
+        while not group:
+            group = engine.take()
+        left = engine.halt()
+    kept = len(group.generated) + len(left.generated)
     assert 0 < kept == slow.calls < 30
 
 
 def test_a_concurrency_of_none_is_refused() -> None:
     with pytest.raises(Exception, match="greater than or equal to 1"):
         endpoint_declare("none", {"backend": "rules", "concurrency": 0})
+
+
+@pytest.mark.parametrize(
+    ("finish", "outcome", "kind"),
+    [
+        ("content_filter", "provider_refused", ""),
+        ("thinking", "truncated", "thinking_used_up"),
+        ("stop", "unparsed", ""),
+    ],
+)
+def test_why_a_reply_held_nothing_is_a_state_of_its_own(slow: Slow, finish: Finish, outcome: str, kind: str) -> None:
+    slow.text, slow.finish = "", finish
+    run = work()
+    assert run.state == Run.State.DONE
+    assert set(run.rows.values_list("outcome", "error_class")) == {(outcome, kind)}
+
+
+def test_a_refused_row_is_not_asked_again_by_the_next_run(slow: Slow) -> None:
+    slow.text, slow.finish = "", "content_filter"
+    work()
+    assert work().rows.filter(outcome="provider_refused").count() == slow.calls == 30

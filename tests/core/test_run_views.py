@@ -12,6 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 from madsafe_web.core.models import AuditEvent, Chunk, Run, RunRow
 from madsafe_web.core.runs import pages, service
 from tests.factories import Person, make_run
+from tests.helpers.queries import query_count
 
 pytestmark = pytest.mark.django_db
 S = Run.State
@@ -22,8 +23,8 @@ def made(state: str = S.RUNNING, chunks: int = 2, **values: Any) -> Run:
     """A run of `chunks` parts of ten rows; the first part is done: 7 kept, 1 duplicate, 2 failed."""
     run = make_run(state=state, total=10 * chunks, **values)
     counts = {"read": 10, "kept": 7, "duplicate": 1, "failed": 2}
-    done = Chunk(run=run, seq=0, subjects=list(range(10)), state=Chunk.State.DONE, **counts)
-    rest = [Chunk(run=run, seq=seq, subjects=list(range(10))) for seq in range(1, chunks)]
+    done = Chunk(run=run, seq=0, subjects=[str(n) for n in range(10)], state=Chunk.State.DONE, **counts)
+    rest = [Chunk(run=run, seq=seq, subjects=[str(n) for n in range(10)]) for seq in range(1, chunks)]
     Chunk.objects.bulk_create([done, *rest])
     return run
 
@@ -287,3 +288,50 @@ def test_the_page_of_a_run_costs_the_same_queries_whatever_its_size(
 )
 def test_a_parameter_is_shown_in_words(value: Any, text: str) -> None:
     assert pages.value_text(value) == text
+
+
+def failed_rows(run: Run) -> None:
+    RunRow.objects.create(run=run, subject="7", outcome="error", error_class="timeout", message="no answer in 60 s")
+    RunRow.objects.create(run=run, subject="8", outcome="unparsed", message="<b>no number</b>")
+
+
+def test_the_failed_rows_are_listed_with_their_prompt_and_inert_message(annotator: Person) -> None:
+    run = made(S.DONE, stage="label")
+    failed_rows(run)
+    page = annotator.get(f"/runs/{run.pk}/failed/").content.decode()
+    assert 'href="/prompts/7/"' in page and "no answer in 60 s" in page
+    assert "&lt;b&gt;no number&lt;/b&gt;" in page and "<b>no number" not in page
+
+
+def test_the_failed_rows_are_shown_by_class(annotator: Person) -> None:
+    run = made(S.DONE)
+    failed_rows(run)
+    page = annotator.get(f"/runs/{run.pk}/failed/?kind=timeout").content.decode()
+    assert "no answer in 60 s" in page and "no number" not in page
+
+
+def test_a_lead_asks_one_class_again_from_the_page(lead: Person) -> None:
+    run = made(S.DONE)
+    failed_rows(run)
+    answer = lead.post(f"/runs/{run.pk}/retry/", {"kind": "timeout"}, follow=True)
+    assert "1 failed row is asked again." in answer.content.decode()
+    assert state(run) == S.QUEUED
+    assert list(run.rows.values_list("subject", flat=True)) == ["8"]
+
+
+def test_retrying_a_run_without_failed_rows_says_so(lead: Person) -> None:
+    run = made(S.DONE)
+    answer = lead.post(f"/runs/{run.pk}/retry/", follow=True)
+    assert "There is no failed row to ask again" in answer.content.decode()
+    assert state(run) == S.DONE
+
+
+def test_sixty_failed_rows_cost_as_many_queries_as_three(annotator: Person) -> None:
+    run = made(S.DONE)
+    path, counts = f"/runs/{run.pk}/failed/", []
+    for first, last in ((0, 3), (3, 60)):
+        RunRow.objects.bulk_create(
+            RunRow(run=run, subject=str(n), outcome="unparsed", message="no number") for n in range(first, last)
+        )
+        counts.append(query_count(lambda: annotator.get(path)))
+    assert counts[0] == counts[1]

@@ -19,7 +19,6 @@ from madsafe_web.core.textio import (
     Record,
     atomic_write,
     file_shape,
-    read_csv,
     read_json_items,
     read_jsonl,
     read_rows,
@@ -183,7 +182,7 @@ def test_broken_json_in_the_middle_names_the_line(tmp_path: Path) -> None:
 def test_items_that_cannot_be_stored_are_rejected_alone(tmp_path: Path, item: str, field: str, reason: str) -> None:
     first, bad, last = read_json_items(file(tmp_path, f"[1, {item}, 3]"))
     assert isinstance(bad, BadRecord)
-    assert (bad.number, bad.field) == (2, field)
+    assert (bad.number, bad.field, bad.raw) == (2, field, item)
     assert reason in bad.reason
     assert values(iter([first, last])) == [1, 3]
 
@@ -194,7 +193,9 @@ def test_a_skipped_item_ends_where_it_ends_at_any_chunk_border(
 ) -> None:
     path = file(tmp_path, "[1," + "[" * 5000 + '"]\\\\\\"]"' + "]" * 5000 + ", 3]")
     monkeypatch.setattr(sources, "CHUNK", size)
-    assert values(read_json_items(path)) == [1, "is nested too deeply", 3]
+    first, bad, last = read_json_items(path)
+    assert values(iter([first, bad, last])) == [1, "is nested too deeply", 3]
+    assert isinstance(bad, BadRecord) and bad.raw == path.read_text()[3:-4]
 
 
 @pytest.mark.parametrize("item", [f"-{'1' * 5000}", f'{{"n": [{"1" * 5000}]}}'])
@@ -240,45 +241,14 @@ def test_the_shape_of_a_file_is_seen_at_its_beginning(tmp_path: Path, content: s
     assert file_shape(file(tmp_path, content)) == shape
 
 
+@pytest.mark.parametrize(("name", "shape"), [("a.jsonl", "jsonl"), ("a.NDJSON.gz", "jsonl"), ("a.json", "json")])
+def test_one_line_that_may_be_either_is_what_its_name_says(tmp_path: Path, name: str, shape: str) -> None:
+    assert file_shape(file(tmp_path, '{"turns": [{"value": "c"}]}\n', name)) == shape
+
+
 def test_rows_are_read_from_either_shape(tmp_path: Path) -> None:
     as_lines, as_array = file(tmp_path, '{"a": 1}\n{"a": 2}\n'), file(tmp_path, '[{"a": 1}, {"a": 2}]', "b.json")
     assert values(read_rows(as_lines)) == values(read_rows(as_array)) == [{"a": 1}, {"a": 2}]
-
-
-# CSV
-
-
-def test_csv_cells_may_hold_line_breaks_and_commas(tmp_path: Path) -> None:
-    rows = list(read_csv(file(tmp_path, 'a,b\r\n"x\ny, z",2\r\n')))
-    assert rows == [Record(1, {"a": "x\ny, z", "b": "2"})]
-
-
-def test_a_tab_separated_table_is_read(tmp_path: Path) -> None:
-    assert values(read_csv(file(tmp_path, "a\tb\n1\t2,3\n"))) == [{"a": "1", "b": "2,3"}]
-
-
-def test_bad_csv_rows_are_reported_and_passed_over(tmp_path: Path) -> None:
-    rows = list(read_csv(file(tmp_path, 'a,b\n1,2,3\n"x"y,2\n1,\0\n\n5,6\n')))
-    assert [row.number for row in rows] == [1, 2, 3, 4]
-    assert rows[0] == BadRecord(1, "", "has 3 cells, expected 2", '{"a": "1", "b": "2", "_more": ["3"]}')
-    assert rows[2] == BadRecord(3, "b", "contains a NUL character", '{"a": "1", "b": "\ufffd"}')
-    assert rows[3] == Record(4, {"a": "5", "b": "6"})
-
-
-def test_a_quote_that_never_closes_is_one_error(tmp_path: Path) -> None:
-    with pytest.raises(BadFile, match="row 2: a quote opens and never closes"):
-        list(read_csv(file(tmp_path, 'a,b\n1,2\n"3,4\n5,6\n')))
-
-
-@pytest.mark.parametrize(("content", "problem"), [("", "no header"), ("a,a\n1,2\n", "same name twice")])
-def test_a_table_needs_a_header_with_different_names(tmp_path: Path, content: str, problem: str) -> None:
-    with pytest.raises(OtherShape, match=problem):
-        list(read_csv(file(tmp_path, content)))
-
-
-def test_a_cell_over_the_cap_rejects_its_row(tmp_path: Path) -> None:
-    content = b"a,b\n1," + b"x" * (MAX_ITEM + 10) + b"\n3,4\n"
-    assert values(read_csv(file(tmp_path, content))) == ["is larger than 16 MB", {"a": "3", "b": "4"}]
 
 
 # Writing

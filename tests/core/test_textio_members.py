@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from madsafe_web.core.textio import BadFile, Member, Refused, data_members, open_bytes, sha256_file, sources
+from madsafe_web.core.textio import (
+    BadFile,
+    Member,
+    Refused,
+    data_members,
+    open_bytes,
+    passed_over,
+    sha256_file,
+    sources,
+)
 
 
 def zipped(path: Path, members: dict[str, bytes]) -> Path:
@@ -208,3 +217,22 @@ def test_an_archive_with_one_name_twice_is_refused_by_that_name(tmp_path: Path) 
     for read in (data_members, lambda source: list(open_bytes(source))):
         with pytest.raises(BadFile, match=r"holds 2 files of the one name 'a\.jsonl'"):
             read(path)
+
+
+OTHERS = {"a.jsonl": b"{}", "notes.txt": b"words", "LICENSE.txt": b"words", "scan.pdf": b"%PDF", ".hidden.txt": b""}
+
+
+def test_files_of_another_kind_are_passed_over_by_name(tmp_path: Path) -> None:
+    expected = ["notes.txt", "scan.pdf"]
+    assert [one.name for one in passed_over(filled(tmp_path / "set", OTHERS))] == expected
+    path = zipped(tmp_path / "set.zip", OTHERS)
+    assert [one.name for one in passed_over(path)] == expected
+    (tmp_path / "outer").mkdir()
+    path.rename(tmp_path / "outer/b.zip")
+    assert [one.name for one in passed_over(tmp_path / "outer")] == [f"b.zip/{name}" for name in expected]
+
+
+@pytest.mark.parametrize("files", [{"notes.txt": b"words"}, {"a.csv": b"1", "b.jsonl": b"{}", "README.md": b"words"}])
+def test_what_is_read_or_about_the_data_is_not_passed_over(tmp_path: Path, files: dict[str, bytes]) -> None:
+    assert passed_over(filled(tmp_path / "set", files)) == passed_over(zipped(tmp_path / "set.zip", files)) == []
+    assert passed_over(filled(tmp_path / "plain", {"notes.txt": b"words"}) / "notes.txt") == []

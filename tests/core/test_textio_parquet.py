@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def test_other_values_come_as_json_has_them(tmp_path: Path) -> None:
     first, second = read_parquet(table(tmp_path / "a.parquet", columns))
     assert first == Record(1, {"f": 0.5, "d": "2024-05-06", "b": "text", "s": {"x": [1]}})
     assert isinstance(second, BadRecord) and second.field == "b"
+    assert json.loads(second.raw)["b"]
 
 
 def test_a_row_that_no_database_stores_is_rejected_alone(tmp_path: Path) -> None:

@@ -6,12 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from django.urls import reverse
 
 from annotation import pieces
 from annotation.models import Upload
 from annotation.views import uploads
-from madsafe_web.core.models import Run
+from madsafe_web.core.models import Run, User
 from tests.e2e.conftest import Opener
+from tests.factories import make_upload
 from tests.world import World
 
 pytestmark = pytest.mark.browser
@@ -76,3 +78,19 @@ def test_a_page_loaded_again_goes_on_with_the_same_file(world: World, open_windo
     again.page.wait_for_url("**/corpora/import/*/")
     assert Upload.objects.filter(name=file.name).count() == 1
     assert again.wrong == []
+
+
+def test_another_format_shows_its_rows_at_once(world: World, open_window: Opener) -> None:
+    head = ",Question,A,B,C,D,Answer\n"
+    upload = make_upload(User.objects.get(username="lead"), f"{head}1,one,a,b,c,d,A\n".encode(), "exam.csv")
+    window = open_window("lead")
+    window.go(reverse("annotation:upload-preview", args=[upload.token]))
+    window.page.focus("#id_format")
+    window.page.select_option("#id_format", "generic")
+    window.page.wait_for_selector("select[name=use]")
+    assert window.page.input_value("#id_licence") == ""
+    window.page.wait_for_selector("#id_format:focus")
+    window.page.fill("#id_licence", "CC BY-NC 4.0")
+    window.page.locator("#id_licence").press("Tab")
+    window.page.wait_for_selector("#may-leave:has-text('Stays out of exports')")
+    assert window.wrong == []

@@ -211,8 +211,10 @@ def test_a_second_withdrawal_finds_nothing_more_to_do() -> None:
 
 def test_while_another_run_is_in_work_nothing_is_withdrawn() -> None:
     corpus = derived_corpus()
+    run = service.run_create(stage_name="withdraw", values={"corpus": corpus.pk})
+    assert service.run_start(run)
     make_run("regenerate", Run.State.RUNNING)
-    run = withdraw(corpus)
+    run = work_on(run.pk)
     assert run.state == Run.State.FAILED and "Wait for them" in run.error
     assert Corpus.objects.get(pk=corpus.pk).withdrawn is None
 

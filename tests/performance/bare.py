@@ -35,22 +35,21 @@ class Ready:
 
 def ready(path: Path) -> Ready:
     """The rows that an import of the file stores."""
-    from annotation.importers.base import ImportedRow, ImportOptions, row_key
+    from annotation import feeding
+    from annotation.importers.base import ImportedRow, ImportOptions
     from annotation.importers.safety_prompts import IMPORTER
     from annotation.storing import prompt_columns
-    from annotation.text import response_key
 
     ids: dict[bytes, int] = {}
     prompts: list[tuple[Any, ...]] = []
     responses: list[tuple[Any, ...]] = []
     for number, row in IMPORTER.read(path, ImportOptions()):
         assert isinstance(row, ImportedRow)
-        key = row_key(row)
-        if key not in ids:
-            ids[key] = len(ids) + 1
-            prompts.append((ids[key], 1, 1, key, *prompt_columns(row)))
-        reply = row.responses[0]
-        responses.append((number, ids[key], 1, response_key(reply.text), reply.text, reply.kind, "imported"))
+        one = feeding.ready(row)
+        if one.key not in ids:
+            ids[one.key] = len(ids) + 1
+            prompts.append((ids[one.key], 1, 1, one.key, *prompt_columns(one)))
+        responses.append((number, ids[one.key], 1, *one.responses[0], "imported"))
     return Ready(prompts, responses, len(responses))
 
 

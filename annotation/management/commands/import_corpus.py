@@ -15,7 +15,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError
 
-from annotation.loading import declare, import_run, summary
+from annotation.loading import declare, import_run, importers, summary
 from annotation.models import Corpus
 from madsafe_web.core.management.commands.run_pipeline import (
     DATABASE_GONE,
@@ -59,7 +59,10 @@ class Command(BaseCommand):
             files = {name: options[name] for name in ("answers", "dev", "mapping")}
             words = {name: options[name] for name in ("name", "role", "split")}
             declared = declare(options["format"], options["path"], **files, **words)
-            run = import_run(declared=declared, user=user)
+            if importer := importers().get(declared["format"]):
+                for told in importer.not_read(options["path"]):
+                    self.stderr.write(f"{told}.")
+            run = import_run(declared=declared, user=user, mapped=options["mapping"] is not None)
             self._work(run, user)
         except ConfigError as error:
             self.stderr.write(str(error))

@@ -19,12 +19,9 @@ from madsafe_web.core.method import NUMBER_OF, STAGES, stage_name, stage_purpose
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import pages, service
 from madsafe_web.core.runs.progress import progress
-from madsafe_web.core.runs.starting import run_queue
+from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
 
-# An import begins with a file that is sent (corpora), a training with a check before it (trainings), and a corpus is
-# withdrawn from its own page, which shows what that means.
-WITH_AN_ADDRESS_OF_THEIR_OWN = ("import", "train", "withdraw")
-STARTED_HERE = [name for name in STAGES if name not in WITH_AN_ADDRESS_OF_THEIR_OWN]
+STARTED_HERE = [name for name in STAGES if name not in WITH_A_PAGE_OF_THEIR_OWN]
 
 
 class Counts(serializers.Serializer[Any]):

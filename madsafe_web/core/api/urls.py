@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from madsafe_web.core.api import describing, endpoints, house, people, reference, runs
+from madsafe_web.core.api import describing, endpoints, house, people, reference, run_rows, runs
 
 urlpatterns = [
     path("me/", house.MeView.as_view(), name="me"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("runs/<int:pk>/pause/", runs.RunPause.as_view(), name="run-pause"),
     path("runs/<int:pk>/resume/", runs.RunResume.as_view(), name="run-resume"),
     path("runs/<int:pk>/cancel/", runs.RunCancel.as_view(), name="run-cancel"),
+    path("runs/<int:pk>/retry/", run_rows.RunRetry.as_view(), name="run-retry"),
+    path("runs/<int:pk>/failed/", run_rows.RunFailed.as_view(), name="run-failed"),
     path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),
     path("endpoints/<int:pk>/", endpoints.EndpointOne.as_view(), name="endpoint"),
     path("users/", people.Users.as_view(), name="users"),

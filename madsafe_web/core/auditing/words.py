@@ -20,8 +20,13 @@ VERBS: dict[str, Text] = {
     "run.start": _("started %(subject)s"),
     "run.resume": _("resumed %(subject)s"),
     "run.pause": _("asked to pause %(subject)s"),
+    "run.retry": _("asked for the failed rows of %(subject)s once more"),
+    "run.change": _("changed the parameters of %(subject)s"),
+    "run.budget": _("changed the budget of %(subject)s"),
     "run.cancel": _("cancelled %(subject)s"),
     "corpus.import": _("imported the corpus %(subject)s"),
+    "template.save": _("saved a version of the template %(subject)s"),
+    "template.use": _("chose a version of the template %(subject)s"),
     "training.launch": _("launched the training %(subject)s"),
     "training.stop": _("stopped the training %(subject)s"),
 }
@@ -35,6 +40,7 @@ GROUPS: dict[str, Text] = {
     "corpus": _("Corpora"),
     "prompts": _("Prompts"),
     "run": _("Runs"),
+    "template": _("Prompt templates"),
     "label": _("Label decisions"),
     "merge": _("Merging"),
     "map": _("Merge maps"),
@@ -46,7 +52,7 @@ GROUPS: dict[str, Text] = {
 }
 BEGINNINGS = {"login": "log"}  # group → beginning of its verbs, where it is not its own name with a dot
 # What everybody may know of: the work itself, never who signed in, who may what, or who took something out.
-OF_THE_METHOD = ("run", "map", "set", "training", "corpus", "merge")
+OF_THE_METHOD = ("run", "template", "map", "set", "training", "corpus", "merge")
 NOT_OF_THE_METHOD = ("set.download",)
 METHOD = reduce(or_, (Q(verb__startswith=f"{group}.") for group in OF_THE_METHOD)) & ~Q(verb__in=NOT_OF_THE_METHOD)
 # The making of a run is told by its start.

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
-Finish = Literal["stop", "length", "content_filter"]
+# "thinking": the thinking used up max_tokens, so there is no answer.
+Finish = Literal["stop", "length", "content_filter", "thinking"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +109,13 @@ class Scorer(Protocol):
 
     async def choose(self, prompt: str, options: Sequence[str]) -> list[float]:
         """Log-probability of each option as the continuation of `prompt`, in the order given."""
+        ...
+
+
+@runtime_checkable
+class Patient(Protocol):
+    """A backend whose calls may wait for their turn, or before another attempt."""
+
+    def give_up_waiting(self) -> None:
+        """Cancel the calls that wait, and those that would; calls under way at the server go on. Called in the loop."""
         ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,17 @@ from django.db import transaction
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
-from madsafe_web.core.llm.base import Backend, Call
+from madsafe_web.core.llm import options
+from madsafe_web.core.llm.base import Backend, Call, Sampling
+from madsafe_web.core.llm.replicas import REST_S, Replicas
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
 BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible")
+SERVED = ("openai_compatible",)  # those that are asked at a base URL, one call at a time
+SAMPLING = tuple(each.name for each in fields(Sampling))
 LONGEST_KEY = 500
 KEY_RULE = "letters, digits and signs without spaces, at most 500."
 
@@ -67,8 +72,9 @@ def endpoint_declare(name: str, values: dict[str, Any], user: User | None = None
         raise ConfigError(f"Endpoint '{name}': backend must be one of {', '.join(BACKENDS)}.")
     endpoint = Endpoint.objects.filter(name=name).first() or Endpoint(name=name)
     before = facts(endpoint) if endpoint.pk else None
-    moved = endpoint.secret and values.get("base_url", endpoint.base_url) != endpoint.base_url
-    if moved:
+    known = options.urls(endpoint.base_url, endpoint.options)
+    told = options.urls(values.get("base_url", endpoint.base_url), values.get("options", endpoint.options))
+    if endpoint.secret and not set(told) <= set(known):
         raise ConfigError(
             f"Endpoint '{name}' has a stored key, which goes to no other base_url: change it on its page."
         )
@@ -131,20 +137,24 @@ def backend_for(endpoint: Endpoint) -> Backend:
 
 
 def backend_of(wanted: EndpointSpec) -> Backend:
-    """A new backend from a spec. Raises StageError when its server must not be asked."""
+    """A new backend from a spec. Raises StageError when a server of it must not be asked."""
+    create: Callable[[EndpointSpec], Backend] = import_module(f"madsafe_web.core.llm.{wanted.backend}").create
+    urls = options.urls(wanted.base_url, wanted.options)
     try:
-        backend: Backend = import_module(f"madsafe_web.core.llm.{wanted.backend}").create(wanted)
+        if len(urls) == 1 or wanted.backend not in SERVED:
+            return create(wanted)
+        servers = [create(replace(wanted, base_url=url)) for url in urls]
+        return Replicas(servers, wanted.options.get("replica_rest", REST_S))
     except ValueError as error:
         raise StageError(f"Endpoint '{wanted.name}': {error}") from None
-    return backend
 
 
 def call_key(endpoint: Endpoint, call: Call) -> str:
     """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
     identity = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, endpoint.options],
+        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, options.deciding(endpoint.options)],
         "messages": [[message.role, message.content] for message in call.messages],
-        "sampling": asdict(call.sampling),
+        "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,
         "sample": call.sample,
     }

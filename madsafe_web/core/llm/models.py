@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext as _
 
+from madsafe_web.core.llm import options
 from madsafe_web.core.storable import is_storable
 
 # Variables that hold no key of a model but our own secrets, which must not be sent to whoever serves an endpoint.
@@ -44,6 +46,8 @@ class Endpoint(models.Model):
     def clean(self) -> None:
         if not is_storable(self.options):
             raise ValidationError({"options": _("The options hold a value that cannot be stored.")})
+        if isinstance(self.options, dict) and (wrong := options.wrong(self.options)):
+            raise ValidationError({"options": wrong})
         if self.backend == "openai_compatible":
             from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without
 
@@ -57,6 +61,29 @@ class PromptTemplate(models.Model):
     sha256 = models.CharField(max_length=64, unique=True)
     text = models.TextField()
     created = models.DateTimeField(auto_now_add=True)
+
+
+class TemplateVersion(models.Model):
+    """A copy of a template that somebody edited. Its text never changes; the file of the name is version 0.
+
+    At most one version of a name is in use; with none, the file is.
+    """
+
+    name = models.CharField(max_length=60)
+    number = models.PositiveIntegerField()
+    template = models.ForeignKey(PromptTemplate, on_delete=models.PROTECT, related_name="versions")  # its text
+    note = models.CharField(max_length=200, blank=True)
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    author_name = models.CharField(max_length=150)
+    in_use = models.BooleanField(default=False)
+    created = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["name", "number"], name="template_version_once"),
+            models.UniqueConstraint(fields=["name", "template"], name="template_text_once_a_name"),
+            models.UniqueConstraint(fields=["name"], condition=models.Q(in_use=True), name="template_one_in_use"),
+        ]
 
 
 class Generation(models.Model):

@@ -2,8 +2,10 @@
 
 Endpoint: `base_url` (with /v1), `model`, `api_key` ("" for none) and `options`:
   total_timeout, connect_timeout (seconds), tries (attempts at one call), rate_limit_tries (how often
-  "slow down" is endured), backoff, longest_wait (seconds), max_response_bytes.
-Only standard fields are sent: `transformers serve` refuses any other with 422.
+  "slow down" is endured), backoff, longest_wait (seconds), max_response_bytes, rpm and tpm (requests and tokens a
+  minute, where the provider's limits are known), trip (failures in a row that open the circuit, see limiter.py),
+  extra (fields added to every request, such as {"enable_thinking": false}), stream (true where a server demands it).
+Only standard fields are sent beside `extra`: `transformers serve` refuses any other with 422.
 """
 
 from __future__ import annotations
@@ -13,19 +15,23 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import aiohttp
+import orjson
 from yarl import URL
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
+from madsafe_web.core.llm.completion import parsed, parsed_stream, refused
+from madsafe_web.core.llm.limiter import REMAINING, Limiter
 
-FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
+ENCODING = "Content-Encoding"  # the length declared is then that of what was packed
+BYTES_PER_TOKEN = 3.0  # of a request, for what it may cost before the server says so
 DETAIL_CHARACTERS = 300
 SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 
@@ -51,10 +57,15 @@ class Policy:
     total_timeout: float = 120.0
     connect_timeout: float = 10.0
     tries: int = 4
-    rate_limit_tries: int = 10
+    rate_limit_tries: int = 100
     backoff: float = 0.5
     longest_wait: float = 60.0
     max_response_bytes: int = 8 << 20
+    rpm: float = 0
+    tpm: float = 0
+    trip: int = 20
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +103,7 @@ class OpenAICompatibleBackend:
         policy: Policy | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: random.Random | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._target = outbound.target(base_url)
         self._url = URL(str(self._target.url).rstrip("/") + "/chat/completions")
@@ -99,41 +111,88 @@ class OpenAICompatibleBackend:
         self._policy = policy or Policy()
         self._sleep = sleep
         self._jitter = jitter or random.Random()
-        self._quiet_until = 0.0
+        limits = (self._policy.rpm, self._policy.tpm, self._policy.trip, self._policy.backoff)
+        self._limiter = Limiter(*limits, self._policy.longest_wait, clock, self._jitter)
+        self._waiting: set[asyncio.Task[Any]] = set()
+        self._patient = True
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
     async def complete(self, call: Call) -> Reply:
         """Answer one call, trying again where that can help.
 
-        Raises EndpointDown when the server cannot be reached or refuses the key, else CallError with kind timeout,
-        rate_limited, server_error, bad_request, not_found or bad_response; no message ever holds the key.
+        Raises EndpointDown when the server cannot be reached, refuses the key or failed call after call for minutes,
+        else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error, bad_request, too_large, or
+        one of those in completion.py; no message ever holds the key.
         """
-        body = json.dumps(self._payload(call)).encode()
+        body = self._body(call)
+        reserved = len(body) / BYTES_PER_TOKEN + call.sampling.max_tokens
         failures = slow_downs = 0
         while True:
-            await self._wait_while_quiet()
+            await self._admitted(reserved)
             try:
-                return self._reply(await self._post(body))
+                return self._succeeded(self._reply(await self._post(body)), reserved)
             except RateLimited as error:
                 slow_downs += 1
-                wait = self._pause(slow_downs, error.retry_after)
-                if slow_downs >= self._policy.rate_limit_tries or wait > self._policy.longest_wait:
+                self._limiter.settle(reserved, 0)
+                self._limiter.refused(error.retry_after)
+                patient = (error.retry_after or 0.0) <= self._policy.longest_wait
+                if slow_downs >= self._policy.rate_limit_tries or not patient:
                     raise
-                # All calls of this endpoint hold back together: one refused caller is news for every other one.
-                self._quiet_until = max(self._quiet_until, time.monotonic() + (error.retry_after or 0.0))
             except CallError as error:
-                failures += 1
-                if error.final or failures >= self._policy.tries:
+                if error.final:
                     raise
-                wait = self._pause(failures, None)
-            await self._sleep(wait)
+                failures += 1
+                await self._failed(error, failures)
+
+    def _succeeded(self, reply: Reply, reserved: float) -> Reply:
+        self._limiter.succeeded()
+        self._limiter.settle(reserved, reply.prompt_tokens + reply.completion_tokens or reserved)
+        return reply
+
+    async def _failed(self, error: CallError, failures: int) -> None:
+        """Wait before the next attempt. Raises the error when there is none, EndpointDown when no call succeeds."""
+        self._limiter.failed()
+        if self._limiter.broken:
+            message = f"{self._shown} answered no call for minutes ({error.kind}): look at the server."
+            raise EndpointDown(error.kind, message, final=True) from error
+        if failures >= self._policy.tries and not self._limiter.open:
+            raise error
+        await self._wait(self._jitter.uniform(0.0, self._bound(failures)))
+
+    def _bound(self, failures: int) -> float:
+        """Full jitter: a wait is anywhere up to this, which doubles."""
+        return min(self._policy.backoff * 2.0 ** min(failures - 1, 30), self._policy.longest_wait)
+
+    async def _admitted(self, tokens: float) -> None:
+        """Wait for a place among the calls to this endpoint, and for the end of a cool-down."""
+        while wait := self._limiter.reserve(tokens):
+            await self._wait(wait)
+            if not self._limiter.quiet():
+                return
+
+    async def _wait(self, seconds: float) -> None:
+        if not self._patient:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task
+        self._waiting.add(task)
+        try:
+            await self._sleep(seconds)
+        finally:
+            self._waiting.discard(task)
+
+    def give_up_waiting(self) -> None:
+        """See `Patient`."""
+        self._patient = False
+        for task in self._waiting:
+            task.cancel()
 
     async def close(self) -> None:
         session = self._sessions.pop(asyncio.get_running_loop(), None)
         if session is not None:
             await session.close()
 
-    def _payload(self, call: Call) -> dict[str, Any]:
+    def _body(self, call: Call) -> bytes:
         sampling = call.sampling
         payload: dict[str, Any] = {
             "model": self._model,
@@ -141,19 +200,17 @@ class OpenAICompatibleBackend:
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "max_tokens": sampling.max_tokens,
-            "stream": False,
+            "stream": self._policy.stream,
         }
-        return payload if sampling.seed is None else {**payload, "seed": sampling.seed}
-
-    def _pause(self, failures: int, retry_after: float | None) -> float:
-        """Full jitter: anywhere up to the doubled bound, on top of what the server asked for."""
-        bound = min(self._policy.backoff * 2.0 ** (failures - 1), self._policy.longest_wait)
-        return (retry_after or 0.0) + self._jitter.uniform(0.0, bound if retry_after is None else self._policy.backoff)
-
-    async def _wait_while_quiet(self) -> None:
-        wait = self._quiet_until - time.monotonic()
-        if wait > 0:
-            await self._sleep(wait + self._jitter.uniform(0.0, self._policy.backoff))
+        if sampling.seed is not None:
+            payload["seed"] = sampling.seed
+        if self._policy.stream:
+            payload["stream_options"] = {"include_usage": True}
+        payload |= self._policy.extra
+        try:
+            return orjson.dumps(payload)
+        except TypeError:  # half a character, or a number beyond 64 bits: the slow one writes them
+            return json.dumps(payload).encode()
 
     def _session(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -170,9 +227,7 @@ class OpenAICompatibleBackend:
     async def _post(self, body: bytes) -> Answer:
         """One attempt; what went wrong on the wire becomes a CallError."""
         try:
-            async with self._session().post(self._url, data=body, allow_redirects=False) as response:
-                after = retry_after_seconds(response.headers.get("Retry-After", ""))
-                return Answer(response.status, after, await self._read(response))
+            return await self._exchange(body)
         except outbound.Refused as error:
             raise _down("refused", str(error)) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
@@ -185,22 +240,39 @@ class OpenAICompatibleBackend:
             raise CallError("timeout", f"{self._shown} gave no answer within {seconds} seconds.") from error
         except aiohttp.ClientError as error:
             message = f"{self._shown} broke off the connection ({type(error).__name__})."
-            raise CallError("server_error", message) from None  # its own text may hold headers, and those the key
+            raise CallError("cut_off", message) from None  # its own text may hold headers, and those the key
+
+    async def _exchange(self, body: bytes) -> Answer:
+        async with self._session().post(self._url, data=aiohttp.BytesPayload(body), allow_redirects=False) as response:
+            try:
+                received = await self._read(response)
+            except TimeoutError as error:
+                seconds = f"{self._policy.total_timeout:g}"
+                message = f"{self._shown} did not end its answer within {seconds} seconds."
+                raise CallError("slow_body", message) from error
+            if response.status == 200:
+                if REMAINING + "requests" in response.headers or REMAINING + "tokens" in response.headers:
+                    self._limiter.heed(response.headers)
+                return Answer(200, None, received)
+            return Answer(response.status, retry_after_seconds(response.headers.get("Retry-After", "")), received)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        declared = response.content_length
+        if declared is not None and declared <= self._policy.max_response_bytes and ENCODING not in response.headers:
+            return await response.read()
         body = bytearray()
         async for part in response.content.iter_any():
             body += part
             if len(body) > self._policy.max_response_bytes:
                 limit = self._policy.max_response_bytes
-                raise CallError("bad_response", f"{self._shown} sent more than {limit} bytes.", final=True)
+                raise CallError("too_large", f"{self._shown} sent more than {limit} bytes.", final=True)
         return bytes(body)
 
     def _reply(self, answer: Answer) -> Reply:
         if answer.status == 200:
-            return self._parsed(answer.body)
+            return self._shown_safely((parsed_stream if self._policy.stream else parsed)(answer.body, self._shown))
         code, detail = self._detail(answer.body)
-        if answer.status == 400 and code == "content_filter":
+        if answer.status == 400 and refused(code):
             return Reply("", finish="content_filter")
         raise self._error(answer, detail)
 
@@ -240,23 +312,11 @@ class OpenAICompatibleBackend:
         """A text of the server without the key that we sent it."""
         return text.replace(self._key, "***") if self._key else text
 
-    def _parsed(self, body: bytes) -> Reply:
-        try:
-            parsed = json.loads(body)
-            choice = parsed["choices"][0]
-            message = choice["message"]
-            text = message.get("content") or message.get("refusal") or ""
-            reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
-            usage = parsed.get("usage") or {}
-            tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-            if not isinstance(text, str) or not isinstance(reasoning, str):
-                raise TypeError("the text is no string")
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            message = f"{self._shown} answered 200 with something that is no chat completion ({_reason(error)})."
-            raise CallError("bad_response", message) from error
-        if len(self._key) >= SHORTEST_REDACTED:
-            text, reasoning = self._redacted(text), self._redacted(reasoning)
-        return Reply(text, FINISHES.get(str(choice.get("finish_reason")), "stop"), reasoning, *tokens)
+    def _shown_safely(self, reply: Reply) -> Reply:
+        """The reply without our key, should the server repeat it."""
+        if len(self._key) < SHORTEST_REDACTED or self._key not in reply.text + reply.reasoning:
+            return reply
+        return replace(reply, text=self._redacted(reply.text), reasoning=self._redacted(reply.reasoning))
 
 
 def retry_after_seconds(header: str, now: datetime | None = None) -> float | None:

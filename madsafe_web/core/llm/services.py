@@ -12,6 +12,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
+from madsafe_web.core.llm import options
 from madsafe_web.core.llm.endpoints import BACKENDS, FIELDS, RULES, facts, usable_key
 from madsafe_web.core.models import Endpoint, User
 
@@ -63,22 +64,36 @@ def endpoint_key_clear(*, user: User | None, endpoint: Endpoint) -> None:
 def secrets_rotate(*, user: User | None) -> int:
     """Encrypt every stored key anew with the first encryption key, all or none; returns how many there are.
 
-    Raises crypto.SecretError naming the endpoint whose key cannot be read.
+    Those of endpoints and those of webhooks. Raises crypto.SecretError naming whose key cannot be read.
     """
     rows = list(Endpoint.objects.select_for_update().exclude(secret="").order_by("pk"))
     for row in rows:
-        try:
-            row.secret = crypto.rotate(row.secret)
-        except crypto.SecretError as error:
-            raise crypto.SecretError(f"Endpoint '{row.name}': {error} No key was changed.") from None
+        row.secret = _rotated(row.secret, f"Endpoint '{row.name}'")
+    people = list(User.objects.select_for_update().exclude(hook_secret="").order_by("pk"))
+    for person in people:
+        person.hook_secret = _rotated(person.hook_secret, f"Webhook of '{person.username}'")
     Endpoint.objects.bulk_update(rows, ["secret"], batch_size=500)
-    audit(user, "key.rotate", "endpoints", keys=len(rows))
-    return len(rows)
+    User.objects.bulk_update(people, ["hook_secret"], batch_size=500)
+    count = len(rows) + len(people)
+    audit(user, "key.rotate", "endpoints", keys=count)
+    return count
+
+
+def _rotated(stored: str, whose: str) -> str:
+    try:
+        return crypto.rotate(stored)
+    except crypto.SecretError as error:
+        raise crypto.SecretError(f"{whose}: {error} No key was changed.") from None
 
 
 def server(base_url: str) -> str:
     """Scheme, host and port of a base URL as written: a key is entered for these."""
     return "/".join(base_url.lower().split("/")[:3])
+
+
+def _servers(base_url: str, written: Any) -> set[str]:
+    """The servers that a key goes to."""
+    return {server(url) for url in options.urls(base_url, written if isinstance(written, dict) else {})}
 
 
 @sensitive_variables("key")
@@ -88,7 +103,9 @@ def _check(row: Endpoint, before: Mapping[str, Any] | None, key: str | None) -> 
         faults["backend"] = _("Choose one of the backends.")
     if row.name == RULES:
         faults["name"] = _("The offline rules are built in and stay as they are.")
-    moved = before is not None and server(before["base_url"]) != server(row.base_url)
+    moved = before is not None and not _servers(row.base_url, row.options) <= _servers(
+        before["base_url"], before["options"]
+    )
     if row.secret and key is None and moved:
         faults["key"] = _("The stored key was entered for another server. Enter it again, or remove it.")
     try:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.crypto import SecretError
+from madsafe_web.core.llm import capabilities
 from madsafe_web.core.llm.endpoints import RULES
 from madsafe_web.core.llm.forms import EndpointForm
 from madsafe_web.core.llm.services import endpoint_save
@@ -78,4 +79,5 @@ def _page(
     request: HttpRequest, row: Endpoint | None, form: EndpointForm, tried: Tried | None = None, status: int = 200
 ) -> HttpResponse:
     context: dict[str, Any] = {"endpoint": row, "form": form, "tried": tried}
+    context["able"] = capabilities.of(row.backend) if row else None
     return render(request, "llm/endpoint_form.html", context, status=status)

@@ -54,7 +54,7 @@ class Job:
         """
         progress = Progress(counts)
         with transaction.atomic():
-            lease.hold(self.chunk, self._heartbeat.owner)
+            lease.hold(self.run, [self.chunk.pk], self._heartbeat.owner)
             yield progress
             changes: dict[str, Any] = {name: F(name) + value for name, value in progress.counts.items()}
             changes["read"] = F("read") + sum(progress.counts.values())

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Collection
 from datetime import timedelta
 
 import psutil
@@ -75,14 +76,20 @@ def claim(run: Run, owner: str) -> Chunk | None:
     return chunk
 
 
-def hold(chunk: Chunk, owner: str) -> None:
-    """Make sure, inside a transaction, that the chunk is still ours, and lock it. Raises LeaseLost.
+def hold(run: Run, pks: Collection[int], owner: str) -> None:
+    """Make sure, inside a transaction, that these chunks are still ours, and lock them. Raises LeaseLost.
 
     What is about to be written is progress, so the attempts without any begin anew.
     """
-    mine = Chunk.objects.filter(pk=chunk.pk, owner=owner, state=Chunk.State.LEASED)
-    if not mine.update(lease_until=lease_end(), attempts=0):
-        raise LeaseLost(f"chunk {chunk.seq} of run {chunk.run_id} went to another worker")
+    mine = Chunk.objects.filter(pk__in=pks, owner=owner, state=Chunk.State.LEASED)
+    if mine.update(lease_until=lease_end(), attempts=0) < len(pks):
+        raise LeaseLost(f"a chunk of run {run.pk} went to another worker")
+
+
+def still_ours(pks: Collection[int], owner: str) -> list[int]:
+    """Those of the chunks that no other worker took over."""
+    mine = Chunk.objects.filter(pk__in=pks, owner=owner, state=Chunk.State.LEASED)
+    return list(mine.values_list("pk", flat=True))
 
 
 def given_up(state: Chunk.State) -> dict[str, object]:
@@ -98,13 +105,17 @@ def release(chunk: Chunk, owner: str) -> None:
 
 
 class Heartbeat:
-    """While entered, keeps the lease of a chunk alive from a thread of its own and watches for pause and cancel."""
+    """While entered, keeps leases alive from a thread of its own and watches for pause and cancel.
 
-    def __init__(self, chunk: Chunk, owner: str) -> None:
-        self.chunk, self.owner = chunk, owner
+    `pks` are the chunks in hand; whoever claims, finishes or gives back a chunk changes it.
+    """
+
+    def __init__(self, run: Run, owner: str) -> None:
+        self.run, self.owner = run, owner
+        self.pks: set[int] = set()
         self.stop_asked = threading.Event()
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{chunk.pk}", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat-{run.pk}", daemon=True)
 
     def __enter__(self) -> Heartbeat:
         self._thread.start()
@@ -124,18 +135,19 @@ class Heartbeat:
                     due = time.monotonic() + settings.RUN_HEARTBEAT_S
                     self._extend()
             except OperationalError as error:  # the database is away for a moment; the lease has time left
-                logger.warning("no heartbeat for chunk %s: %s", self.chunk.pk, error)
+                logger.warning("no heartbeat for run %s: %s", self.run.pk, error)
                 connection.close()
         connection.close()
 
     def _look(self) -> None:
-        if Run.objects.filter(pk=self.chunk.run_id).exclude(state__in=("running", "queued")).exists():
+        if Run.objects.filter(pk=self.run.pk).exclude(state__in=("running", "queued")).exists():
             self.stop_asked.set()
 
     def _extend(self) -> None:
         pulse()
-        mine = Chunk.objects.filter(pk=self.chunk.pk, owner=self.owner, state=Chunk.State.LEASED)
-        if not mine.update(lease_until=lease_end()):
+        before = set(self.pks)
+        kept = Chunk.objects.filter(pk__in=before, owner=self.owner, state=Chunk.State.LEASED)
+        if kept.update(lease_until=lease_end()) < len(before & self.pks):  # without those finished in between
             self.stop_asked.set()
 
 

@@ -28,6 +28,7 @@ class Run(models.Model):
 
     stage = models.CharField(max_length=40)
     params = models.JSONField(default=dict)
+    templates = models.JSONField(default=dict)  # fixed at its start: name of a prompt template → sha256 of its text
     state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
     # A declared chain of runs: its name with the hash of its configuration, and this run's place in it.
     chain = models.CharField(max_length=80, blank=True)
@@ -44,6 +45,15 @@ class Run(models.Model):
     resumed = models.DateTimeField(null=True)
     read_before = models.PositiveIntegerField(default=0)
     finished = models.DateTimeField(null=True)
+    # For how many seconds it was at work before the newest start or resume, and when it came to rest since.
+    worked = models.FloatField(default=0.0)
+    rested = models.DateTimeField(null=True)
+    # The most that it may use: calls, tokens, millionths of the currency's unit, seconds of work. None is no limit.
+    most_calls = models.PositiveBigIntegerField(null=True)
+    most_tokens = models.PositiveBigIntegerField(null=True)
+    most_cost = models.PositiveBigIntegerField(null=True)
+    most_seconds = models.PositiveBigIntegerField(null=True)
+    currency = models.CharField(max_length=3, blank=True)  # of its endpoints' prices, "" where they have none
 
     class Meta:
         constraints = [
@@ -79,6 +89,12 @@ class Chunk(models.Model):
     rejected = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     finished = models.DateTimeField(null=True)
+    # What its calls used: core.runs.usage.
+    calls = models.PositiveBigIntegerField(default=0)
+    prompt_tokens = models.PositiveBigIntegerField(default=0)
+    completion_tokens = models.PositiveBigIntegerField(default=0)
+    cost = models.PositiveBigIntegerField(default=0)  # millionths of the currency's unit
+    throttled = models.PositiveBigIntegerField(default=0)  # answers of the kind "too many requests"
 
     class Meta:
         constraints = [
@@ -104,7 +120,25 @@ class RunRow(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "subject"], name="runrow_one_per_subject")]
-        indexes = [models.Index(fields=["run", "outcome"], name="runrow_outcome")]
+        indexes = [models.Index(fields=["run", "outcome", "error_class"], name="runrow_ended")]
+
+
+class RunNotice(models.Model):
+    """A run that came to rest, told to the person who started it."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="notices")
+    state = models.CharField(max_length=16, choices=Run.State)  # the one it came to rest in
+    at = models.DateTimeField(auto_now_add=True)
+    seen = models.BooleanField(default=False)
+    # When it is to be sent by e-mail or webhook; none when that is done, given up or not wanted.
+    mail_due = models.DateTimeField(null=True)
+    hook_due = models.DateTimeField(null=True)
+    mail_tries = models.PositiveSmallIntegerField(default=0)
+    hook_tries = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "-id"], name="runnotice_newest")]
 
 
 class RunEvent(models.Model):

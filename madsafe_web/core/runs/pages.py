@@ -9,19 +9,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, Max, Sum
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from madsafe_web.core.access import can
+from madsafe_web.core.llm.prices import MILLION
 from madsafe_web.core.method import WORKING, Text, run_name, stage_purpose
 from madsafe_web.core.models import Chunk, Run, RunRow, User
-from madsafe_web.core.runs import service
+from madsafe_web.core.runs import drafts, service, usage
+from madsafe_web.core.runs.budget import Limits
 from madsafe_web.core.runs.progress import Progress, progress
-from madsafe_web.core.runs.stage import COUNTED_AS, Outcome
+from madsafe_web.core.runs.retrying import RETRYABLE, failed_rows
+from madsafe_web.core.runs.stage import Outcome, RowStage
+from madsafe_web.core.runs.stages import stages
+from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN
+from madsafe_web.core.wording import worded
 
 MOST_CELLS = 400
 LOG_LINES = 100
-FAILURES = tuple(outcome for outcome, count in COUNTED_AS.items() if count == "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
+class Used:
+    """Something that a run uses up, with its limit ("" = none), as texts."""
+
+    name: str
+    value: str
+    limit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class RunShown:
     """A run on its own page; `percent` 0..100, `rate` in rows per second, `live` while it should be polled."""
 
@@ -74,6 +92,11 @@ class RunShown:
     can_pause: bool
     can_resume: bool
     can_cancel: bool
+    can_retry: bool
+    can_clone: bool
+    can_edit: bool
+    is_draft: bool
+    used: tuple[Used, ...]
     notice: Notice | None
     started_by: str
     started: datetime | None
@@ -102,10 +125,25 @@ class ErrorLine:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedRow:
+    """A row that failed; `url` is the page of what it is about, "" where there is none."""
+
+    subject: str
+    url: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     when: datetime
     level: str
-    text: str
+    text: str  # as it is stored: in English
+
+    @property
+    def told(self) -> str:
+        """The line in the language of the reader."""
+        return worded(self.text)
 
 
 def sums_of(runs: Iterable[Run]) -> dict[int, dict[str, int]]:
@@ -161,11 +199,55 @@ def run_shown(run: Run, user: User) -> RunShown:
         can_pause=may and run.state in service.ACTIVE,
         can_resume=may and run.state in service.STARTABLE,
         can_cancel=may and run.state not in (*service.FINISHED, Run.State.CANCELLING),
+        can_retry=may and now.failed > 0 and run.state in RETRYABLE and works_by_rows(run),
+        can_clone=may and run.stage in stages() and run.stage not in WITH_A_PAGE_OF_THEIR_OWN,
+        can_edit=may and run.state in drafts.RESTING,
+        is_draft=run.state == Run.State.DRAFT,
+        used=used(run, now),
         notice=notice(run.error),
         started_by=run.actor_name,
         started=run.started or run.created,
         params_sha=params_sha(run),
     )
+
+
+def used(run: Run, now: Progress) -> tuple[Used, ...]:
+    """What the run used of its budget; nothing for a run that asks no model and has no budget."""
+    limits = drafts.limits_of(run)
+    if not now.calls and not now.throttled and limits == Limits():
+        return ()
+    money = Used(_("Cost"), money_text(now.cost, run.currency), money_limit(limits.cost, run.currency))
+    tokens = now.prompt_tokens + now.completion_tokens
+    parts = _("%(prompt)s in, %(completion)s out") % {
+        "prompt": intcomma(now.prompt_tokens, use_l10n=False),
+        "completion": intcomma(now.completion_tokens, use_l10n=False),
+    }
+    time = duration(timedelta(seconds=limits.seconds)) if limits.seconds is not None else ""
+    return (
+        Used(_("Calls"), intcomma(now.calls, use_l10n=False), whole(limits.calls)),
+        Used(_("Tokens"), intcomma(tokens, use_l10n=False), whole(limits.tokens), parts),
+        money,
+        Used(_("Too many requests (429)"), intcomma(now.throttled, use_l10n=False)),
+        Used(_("Time of work"), duration(timedelta(seconds=usage.worked_s(run))) if run.started else "–", time),
+    )
+
+
+def whole(limit: int | None) -> str:
+    return "" if limit is None else intcomma(limit, use_l10n=False)
+
+
+def money_text(cost: int, currency: str) -> str:
+    """Millionths of a currency's unit as people read them; "–" where no price is known."""
+    return f"{cost / MILLION:,.4f} {currency}" if currency else "–"
+
+
+def money_limit(limit: int | None, currency: str) -> str:
+    return "" if limit is None else f"{limit / MILLION:,.2f} {currency}".strip()
+
+
+def works_by_rows(run: Run) -> bool:
+    """Whether its stage works row by row, so that single rows can be asked again."""
+    return isinstance(stages().get(run.stage), RowStage)
 
 
 def duration(length: timedelta) -> str:
@@ -184,8 +266,10 @@ def duration(length: timedelta) -> str:
 
 def notice(error: str) -> Notice | None:
     """A run's error: its first sentence says what happened, the others what was kept and what to do."""
-    what, stop, rest = error.partition(". ")
-    return Notice(f"{what}." if stop else what, rest) if error else None
+    text = worded(error)
+    stop = "。" if "。" in text else ". "
+    what, found, rest = text.partition(stop)
+    return Notice(what + found.strip(), rest) if error else None
 
 
 def params_sha(run: Run) -> str:
@@ -241,8 +325,7 @@ def cells(marks: Sequence[str]) -> tuple[str, ...]:
 
 def errors(run: Run) -> list[ErrorLine]:
     """The failed rows by class, the most frequent first, in two queries."""
-    failed = RunRow.objects.filter(run=run, outcome__in=FAILURES)
-    classes = failed.values("outcome", "error_class").annotate(n=Count("id"), last=Max("id"))
+    classes = failed_rows(run).values("outcome", "error_class").annotate(n=Count("id"), last=Max("id"))
     groups = list(classes.order_by("-n", "outcome", "error_class"))
     messages = dict(RunRow.objects.filter(pk__in=[group["last"] for group in groups]).values_list("id", "message"))
     return [
@@ -253,6 +336,25 @@ def errors(run: Run) -> list[ErrorLine]:
             last_message=messages[group["last"]],
         )
         for group in groups
+    ]
+
+
+def kind_of(row: RunRow) -> str:
+    """The class of a row's error, or how the row ended."""
+    return row.error_class or row.outcome
+
+
+def failed_lines(run: Run, rows: Iterable[RunRow]) -> list[FailedRow]:
+    """Failed rows as lines of a list, without any query."""
+    page = settings.RUN_SUBJECT_PAGES.get(run.stage, "")
+    return [
+        FailedRow(
+            subject=row.subject,
+            url=reverse(page, args=[int(row.subject)]) if page and row.subject.isdecimal() else "",
+            kind=kind_of(row),
+            message=row.message,
+        )
+        for row in rows
     ]
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from madsafe_web.core.models import Run
-from madsafe_web.core.runs import service
+from madsafe_web.core.runs import service, usage
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Counts so far; `share` is 0..1 and None while the total is unknown.
 
+    `cost` is in millionths of the currency's unit, `throttled` counts answers of the kind "too many requests" (429).
     `rate` is in rows per second since the newest start or resume, None before the first row.
     """
 
@@ -23,6 +26,11 @@ class Progress:
     duplicate: int
     rejected: int
     failed: int
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: int
+    throttled: int
     total: int | None
     share: float | None
     rate: float | None
@@ -32,7 +40,9 @@ class Progress:
 
 def progress(run: Run) -> Progress:
     """The progress of a run, in one query."""
-    sums = service.counts(run)
+    sums = run.chunks.aggregate(
+        **{name: Coalesce(Sum(name), 0) for name in (*service.COUNTS, *usage.USED, "throttled")}
+    )
     now = timezone.now()
     elapsed = ((run.finished or now) - run.resumed).total_seconds() if run.resumed else 0.0
     done = sums["read"] - run.read_before

@@ -1,31 +1,40 @@
 """The rows of a run: asked many at once in one event loop, handed over to the one thread that writes.
 
 The loop lives in a thread of its own as long as a worker stays with a run, so that clients and loaded models are made
-once. Everything it produces goes through one bounded queue to the writing thread, which groups it into transactions:
-replies first (raw, before anything was read out of them), then the results of the rows.
+once. Its tasks pull rows that the writing thread gives it, across the borders of chunks, so that the endpoint never
+waits for the last row of one. What they produce lies in plain lists, which the writing thread empties some twenty times
+a second. Twice as many rows are in hand as the endpoint takes calls: while one half is being asked, the other half is
+looked up in the cache.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
 
-from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Reply, Scorer
+from madsafe_web.core import bulk
+from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
 from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get
 from madsafe_web.core.models import Endpoint, Generation
+from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 
-GROUP_ROWS = 500  # rows in one transaction, at most
+Event = TypeVar("Event")
+GROUP_ROWS = 1000  # a group of so many rows is written at once
 GROUP_WAIT_S = 0.05  # how long a group waits for more rows after its first
+GATHER_S = 0.005  # how long look-ups wait for others
 IDLE_WAIT_S = 1.0  # how long nothing may come before an empty group is given
+MOST_WAITING = 4 * GROUP_ROWS  # rows that wait to be written; beyond, no more are begun
+AHEAD = 2  # rows in hand for each call that an endpoint takes
 LONGEST_MESSAGE = 500
+REPLY = ("call_key", "text", "finish", "reasoning")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,45 +47,61 @@ class Generated:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A reply that may be in the cache; `found` is answered by the writing thread."""
-
-    key: str
-    found: asyncio.Future[Reply | None]
-
-
-@dataclass(frozen=True, slots=True)
 class Finished:
-    """A row with its result."""
+    """A row of a chunk with its result."""
 
+    chunk: int
     key: str
     row: Any
     result: Result
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The last thing a chunk puts in the queue; with the error that ended it, if one did."""
+@dataclass(slots=True)
+class Group:
+    """What came since the last group, to be written in one transaction."""
 
-    error: BaseException | None
+    generated: list[Generated] = field(default_factory=list)
+    finished: list[Finished] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.generated or self.finished)
 
 
-Event = Generated | Wanted | Finished | Ended
+# Why there was nothing to read in a reply, by its finish; an outcome and error class of their own.
+NOTHING_TO_READ = {
+    "content_filter": Result(None, Outcome.PROVIDER_REFUSED, "The provider's content filter refused."),
+    "thinking": Result(
+        None, Outcome.TRUNCATED, "Thinking used up max_tokens, so that no answer came.", "thinking_used_up"
+    ),
+}
+Answer = tuple["asyncio.Future[Reply | None]", Reply | None]
+Wanted = tuple[str, "asyncio.Future[Reply | None]"]
+
+
+class Halted(BaseException):
+    """The row is not to be asked any more; whoever works on the run next begins it anew."""
 
 
 class RowEngine:
-    """Runs the rows of one run. Enter it once per worker and run; call `groups` for each chunk."""
+    """Runs the rows of one run. Enter it once per worker and run; `give` it rows and `take` what became of them."""
 
     def __init__(self, stage: RowStage, params: Any, context: Any, endpoints: Sequence[str]) -> None:
         self.stage, self.params, self.context = stage, params, context
         self.endpoints = {name: endpoint_get(name) for name in endpoints}
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
-        self.concurrency = max((row.concurrency for row in self.endpoints.values()), default=64)
-        self.events: queue.Queue[Event] = queue.Queue(maxsize=4 * GROUP_ROWS)
-        self.unwritten: list[Generated] = []  # replies that came in while the rows were being stopped
-        self.stop = threading.Event()
+        self.width = AHEAD * max((row.concurrency for row in self.endpoints.values()), default=64)
+        self.budget: Budget | None = None  # of the run, where it has one
         self.places = {name: asyncio.Semaphore(row.concurrency) for name, row in self.endpoints.items()}
+        self.error: BaseException | None = None  # what ended the rows early
+        self.stop = False
         self.loop = asyncio.new_event_loop()
+        self._rows: deque[tuple[int, str, Any]] = deque()
+        self._arrived = asyncio.Event()
+        # The loop appends, the writing thread empties from the front; each is one step of the interpreter.
+        self._generated: list[Generated] = []
+        self._finished: list[Finished] = []
+        self._wanted: list[Wanted] = []
+        self._news = threading.Event()
         self._thread = threading.Thread(target=self.loop.run_forever, name="rows", daemon=True)
 
     @property
@@ -84,133 +109,161 @@ class RowEngine:
         marked = any(row.options.get("offline_rules") for row in self.endpoints.values())
         return marked or any(backend.offline_rules for backend in self.backends.values())
 
+    # The side of the writing thread
+
     def __enter__(self) -> RowEngine:
         self._thread.start()
+        self._ended: Future[None] = asyncio.run_coroutine_threadsafe(self._all(), self.loop)
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.halt()
         asyncio.run_coroutine_threadsafe(self._close(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
 
+    @property
+    def hungry(self) -> bool:
+        """Whether the rows not yet begun may run out before the next group."""
+        return len(self._rows) < 2 * self.width
+
+    def give(self, chunk: int, rows: Iterable[tuple[str, Any]]) -> None:
+        """More rows to work on."""
+        self._rows.extend((chunk, key, row) for key, row in rows)
+        self.loop.call_soon_threadsafe(self._arrived.set)
+
+    def take(self) -> Group:
+        """The next group to be written; an empty one after a second without any, so that a pause is noticed.
+
+        Answers look-ups in the cache meanwhile. Look at `error` after it.
+        """
+        due = time.monotonic() + IDLE_WAIT_S
+        begun = False
+        while not self.error:
+            left = due - time.monotonic()
+            if left <= 0 or len(self._finished) >= GROUP_ROWS or not self._news.wait(left):
+                break
+            if not begun and (self._generated or self._finished):
+                begun, due = True, min(due, time.monotonic() + GROUP_WAIT_S)
+            time.sleep(GATHER_S)
+            self._news.clear()
+            self._look_up()
+        return self._group()
+
+    def halt(self) -> Group:
+        """Begin no more calls, wait for those in flight, and give what they brought."""
+        self.stop = True
+        if not self._ended.done():
+            self.loop.call_soon_threadsafe(self._hurry)
+        while not self._ended.done():
+            self._news.wait(GROUP_WAIT_S)
+            self._news.clear()
+            self._answer([(future, None) for _, future in _emptied(self._wanted)])
+        return self._group()
+
+    def _group(self) -> Group:
+        finished = _emptied(self._finished)  # first, so that no row comes without its replies
+        return Group(_emptied(self._generated), finished)
+
+    def _look_up(self) -> None:
+        asked = _emptied(self._wanted)
+        if not asked:
+            return
+        keys = {key for key, _ in asked}
+        hits = {row[0]: row for row in bulk.found(Generation, REPLY, "call_key", keys)}
+        self._answer([(future, _cached(hits.get(key))) for key, future in asked])
+
+    def _answer(self, answers: list[Answer]) -> None:
+        if answers:
+            self.loop.call_soon_threadsafe(_settle, answers)
+
+    # The side of the loop
+
+    async def _all(self) -> None:
+        await asyncio.gather(*(asyncio.create_task(self._work()) for _ in range(self.width)))
+
+    def _hurry(self) -> None:
+        """Let go of what only waits: for rows, or for its turn."""
+        self._arrived.set()
+        for backend in self.backends.values():
+            if isinstance(backend, Patient):
+                backend.give_up_waiting()
+
     async def _close(self) -> None:
         for backend in self.backends.values():
             await backend.close()
 
-    def groups(self, rows: Sequence[tuple[str, Any]]) -> Generator[tuple[list[Generated], list[Finished]], None, None]:
-        """Replies and results of the rows, in groups to be written in one transaction each; now and then an empty one.
-
-        Raises what ended the rows early: EndpointDown, or any error of the stage's own code.
-        """
-        self.stop.clear()
-        future = asyncio.run_coroutine_threadsafe(self._all(rows), self.loop)
+    async def _work(self) -> None:
         try:
-            yield from self._collect()
-        finally:
-            self.stop.set()
-            self._drain(future)
-
-    def _collect(self) -> Iterator[tuple[list[Generated], list[Finished]]]:
-        ended: list[Ended] = []
-        while not ended:
-            events = list(self._group())
-            self._look_up([event for event in events if isinstance(event, Wanted)])
-            generated = [event for event in events if isinstance(event, Generated)]
-            finished = [event for event in events if isinstance(event, Finished)]
-            yield generated, finished
-            ended = [event for event in events if isinstance(event, Ended)]
-        if ended[0].error:
-            raise ended[0].error
-
-    def _group(self) -> Iterator[Event]:
-        """The next events, at most GROUP_ROWS; none after a second without any, so that a pause is noticed."""
-        try:
-            yield self.events.get(timeout=IDLE_WAIT_S)
-            closes = time.monotonic() + GROUP_WAIT_S
-            for _ in range(GROUP_ROWS - 1):
-                yield self.events.get(timeout=max(0.0, closes - time.monotonic()))
-        except queue.Empty:
+            while not self.stop:
+                if not self._rows:
+                    self._arrived.clear()
+                    await self._arrived.wait()
+                elif len(self._finished) >= MOST_WAITING:
+                    await asyncio.sleep(GATHER_S)
+                else:
+                    await self._row(*self._rows.popleft())
+        except Halted:
             return
-
-    def _look_up(self, wanted: list[Wanted]) -> None:
-        stored = Generation.objects.in_bulk([want.key for want in wanted], field_name="call_key") if wanted else {}
-        for want in wanted:
-            hit = stored.get(want.key)
-            reply = Reply(hit.text, _finish(hit.finish), hit.reasoning, key=want.key) if hit else None
-            self.loop.call_soon_threadsafe(_answer, want.found, reply)
-
-    def _drain(self, future: Future[None]) -> None:
-        """Empty the queue until the rows in flight have ended, so that none of them waits for a place in it."""
-        while not future.done():
-            try:
-                event = self.events.get(timeout=GROUP_WAIT_S)
-            except queue.Empty:
-                continue
-            self._set_aside(event)
-        while not self.events.empty():
-            self._set_aside(self.events.get_nowait())
-
-    def _set_aside(self, event: Event) -> None:
-        """Keep a reply that was paid for; its row is asked again later and finds it in the cache."""
-        if isinstance(event, Generated):
-            self.unwritten.append(event)
-        elif isinstance(event, Wanted):
-            self.loop.call_soon_threadsafe(_answer, event.found, None)
-
-    async def _all(self, rows: Sequence[tuple[str, Any]]) -> None:
-        remaining = iter(rows)
-        workers = [asyncio.create_task(self._work(remaining)) for _ in range(min(self.concurrency, len(rows)))]
-        error: BaseException | None = None
-        for outcome in await asyncio.gather(*workers, return_exceptions=True):
-            error = error or (outcome if isinstance(outcome, BaseException) else None)
-        await asyncio.to_thread(self.events.put, Ended(error))
-
-    async def _work(self, remaining: Iterator[tuple[str, Any]]) -> None:
-        for key, row in remaining:
-            if self.stop.is_set():
+        except BaseException as error:
+            if self.stop and isinstance(error, asyncio.CancelledError):
                 return
-            try:
-                result = await self.stage.process(row, self.params, self.context, self)
-            except EndpointDown:
-                self.stop.set()
-                raise
-            except CallError as error:
-                result = Result(None, Outcome.ERROR, f"{error.kind}: {error}"[:LONGEST_MESSAGE])
-            except BaseException:
-                self.stop.set()
-                raise
-            await self._put(Finished(key, row, result))
+            self.error = self.error or error
+            self.stop = True
+            self._arrived.set()
+            self._news.set()
 
-    async def _put(self, event: Event) -> None:
-        """Hand over to the writing thread; a full queue holds the row back, not the loop."""
-        while True:
-            try:
-                return self.events.put_nowait(event)
-            except queue.Full:
-                await asyncio.sleep(GROUP_WAIT_S / 10)
+    async def _row(self, chunk: int, key: str, row: Any) -> None:
+        asking = Asking(self)
+        try:
+            result = asking.explained(await self.stage.process(row, self.params, self.context, asking))
+        except EndpointDown:
+            raise
+        except CallError as error:
+            result = Result(None, Outcome.ERROR, f"{error.kind}: {error}"[:LONGEST_MESSAGE], error.kind)
+        self._finished.append(Finished(chunk, key, row, result))
+        self._tell()
 
-    async def __call__(self, endpoint: str, call: Call) -> Reply:
+    async def reply(self, endpoint: str, call: Call) -> Reply:
+        """The stored reply to the call, or a new one. Raises CallError, EndpointDown, Halted."""
         backend, row = self._backend(endpoint), self.endpoints[endpoint]
         key = call_key(row, call)
         if not backend.offline_rules:  # the rules cost less than the look-up
-            found = self.loop.create_future()
-            await self._put(Wanted(key, found))
-            cached: Reply | None = await found
+            cached = await self._look_for(key)
             if cached is not None:
                 return cached
         async with self.places[endpoint]:
-            given = await backend.complete(call)
-        reply = replace(given, text=storable(given.text), reasoning=storable(given.reasoning), key=key)
-        await self._put(Generated(row, call, reply))
+            self._go_on()
+            given = await (self.budget.spend(endpoint, call, backend) if self.budget else backend.complete(call))
+        tokens = given.prompt_tokens, given.completion_tokens
+        reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
+        self._generated.append(Generated(row, call, reply))
+        self._tell()
         return reply
+
+    def _look_for(self, key: str) -> asyncio.Future[Reply | None]:
+        found: asyncio.Future[Reply | None] = self.loop.create_future()
+        self._wanted.append((key, found))
+        self._tell()
+        return found
+
+    def _tell(self) -> None:
+        if not self._news.is_set():
+            self._news.set()
+
+    def _go_on(self) -> None:
+        if self.stop:
+            raise Halted
 
     async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
         async with self.places[endpoint]:
+            self._go_on()
             return await self._scorer(endpoint).likelihood(text)
 
     async def choose(self, endpoint: str, prompt: str, options: Sequence[str]) -> list[float]:
         async with self.places[endpoint]:
+            self._go_on()
             return await self._scorer(endpoint).choose(prompt, options)
 
     def _backend(self, endpoint: str) -> Backend:
@@ -229,15 +282,55 @@ class RowEngine:
         return backend
 
 
+class Asking:
+    """What the row function of one row asks through (see `Ask`); knows why a reply held nothing to read."""
+
+    __slots__ = ("_engine", "_nothing")
+
+    def __init__(self, engine: RowEngine) -> None:
+        self._engine = engine
+        self._nothing: Result | None = None
+
+    async def __call__(self, endpoint: str, call: Call) -> Reply:
+        reply = await self._engine.reply(endpoint, call)
+        self._nothing = NOTHING_TO_READ.get(reply.finish, self._nothing)
+        return reply
+
+    async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
+        return await self._engine.likelihood(endpoint, text)
+
+    async def choose(self, endpoint: str, prompt: str, options: Sequence[str]) -> list[float]:
+        return await self._engine.choose(endpoint, prompt, options)
+
+    def explained(self, result: Result) -> Result:
+        """The result, or the true reason where the stage only saw that it could read nothing."""
+        if self._nothing and result.outcome in (Outcome.UNPARSED, Outcome.TRUNCATED):
+            return self._nothing
+        return result
+
+
+def _emptied(events: list[Event]) -> list[Event]:
+    """What is in the list by now, taken out of it; what is appended meanwhile stays."""
+    count = len(events)
+    taken = events[:count]
+    del events[:count]
+    return taken
+
+
 def storable(text: str) -> str:
     """The text without what no database takes: NUL, and halves of characters that a model broke off."""
     return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
-def _finish(word: str) -> Finish:
-    return cast(Finish, word)  # stored from a Reply
+def _cached(row: tuple[Any, ...] | None) -> Reply | None:
+    """The reply that a row of Generation holds."""
+    if row is None:
+        return None
+    key, text, finish, reasoning = row
+    return Reply(text, cast(Finish, finish), reasoning, key=key)  # stored from a Reply
 
 
-def _answer(future: asyncio.Future[Reply | None], reply: Reply | None) -> None:
-    if not future.done():
-        future.set_result(reply)
+def _settle(answers: list[Answer]) -> None:
+    for future, reply in answers:
+        if not future.done():
+            future.set_result(reply)

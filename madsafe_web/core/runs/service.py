@@ -10,10 +10,12 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from madsafe_web.core.audit import actor_name, audit
+from madsafe_web.core.audit import actor_name, audit, audit_queue
+from madsafe_web.core.llm import versions
 from madsafe_web.core.models import Chunk, Run, RunEvent, User
 from madsafe_web.core.runs import params as run_params
 from madsafe_web.core.runs.errors import StageError
+from madsafe_web.core.runs.notices import notice_add
 from madsafe_web.core.runs.stage import RowStage
 from madsafe_web.core.runs.stages import point, stage, stages_alone
 
@@ -30,9 +32,18 @@ def log(run: Run, text: str) -> None:
 
 @transaction.atomic
 def run_create(
-    *, stage_name: str, values: dict[str, Any], user: User | None = None, chain: str = "", step: int = 0
+    *,
+    stage_name: str,
+    values: dict[str, Any],
+    user: User | None = None,
+    chain: str = "",
+    step: int = 0,
+    like: Run | None = None,
 ) -> Run:
-    """A new run in draft with checked, frozen parameters. Raises ConfigError for an unknown stage or parameter."""
+    """A new run in draft with checked, frozen parameters. Raises ConfigError for an unknown stage or parameter.
+
+    `like` is the run that it was cloned from, for the record.
+    """
     params = run_params.build(stage(stage_name).params, values, where=f"Stage '{stage_name}'")
     run = Run.objects.create(
         stage=stage_name,
@@ -42,7 +53,8 @@ def run_create(
         actor=user,
         actor_name=actor_name(user),
     )
-    audit(user, "run.create", str(run), **({"chain": chain, "step": step} if chain else {}))
+    facts = {"chain": chain, "step": step} if chain else {"like": str(like)} if like else {}
+    audit(user, "run.create", str(run), **facts)
     return run
 
 
@@ -65,24 +77,42 @@ def _queue(run: Run) -> bool:
     if not Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.QUEUED, error="", finished=None):
         return False
     run.refresh_from_db()
+    count_work(run)
     if not run.chunks.exists():
         _plan(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
-    _refuse_beside(run)  # last, since planning may take a while
+    refuse_beside(run)  # last, since planning may take a while
     log(run, f"Queued by {run.actor_name}.")
     return True
 
 
-def _refuse_beside(run: Run) -> None:
-    """Raises StageError while a run is at work that has to be alone; such a run itself asks for others on its own."""
+def count_work(run: Run) -> None:
+    """Add the time from the newest start or resume to the rest to what the run has worked; a run about to be queued."""
+    if run.resumed and run.rested:
+        run.worked += max(0.0, (run.rested - run.resumed).total_seconds())
+    run.resumed = run.rested = None
+    Run.objects.filter(pk=run.pk).update(worked=run.worked, resumed=None, rested=None)
+
+
+def refuse_beside(run: Run) -> None:
+    """Raises StageError while a run is at work and one of the two has to be alone.
+
+    Of two starts at the same moment the later one waits here for the end of the earlier one and then sees it. They
+    queue with the writers of events, as starts are written down anyway: with a second lock they could lock each other.
+    """
+    audit_queue()
     alone = stages_alone()
-    at_work = Run.objects.filter(stage__in=alone, state__in=(*ACTIVE, S.PAUSING, S.CANCELLING))
-    if run.stage not in alone and (other := at_work.order_by("id").first()):
+    at_work = Run.objects.filter(state__in=(*ACTIVE, S.PAUSING, S.CANCELLING)).exclude(pk=run.pk).order_by("id")
+    if run.stage not in alone and (other := at_work.filter(stage__in=alone).first()):
         raise StageError(f"{other} is at work, and no other run may start meanwhile. Start this one when it has ended.")
+    if run.stage in alone and (other := at_work.exclude(stage__in=alone).first()):
+        raise StageError(f"{other} is at work, and this run has to be alone. Start it when that one has ended.")
 
 
 def _plan(run: Run) -> None:
     declared = stage(run.stage)
+    if isinstance(declared, RowStage):
+        versions.freeze(run, declared.templates)
     if not declared.plan:
         Chunk.objects.create(run=run, seq=0, subjects=[])
         return
@@ -124,16 +154,19 @@ def settle(run: Run) -> None:
     """Turn pausing into paused and cancelling into cancelled once no worker holds a living lease."""
     if run.chunks.filter(state=Chunk.State.LEASED, lease_until__gte=Now()).exists():
         return
-    Run.objects.filter(pk=run.pk, state=S.PAUSING).update(state=S.PAUSED)
-    Run.objects.filter(pk=run.pk, state=S.CANCELLING).update(state=S.CANCELLED, finished=timezone.now())
+    now = timezone.now()
+    Run.objects.filter(pk=run.pk, state=S.PAUSING).update(state=S.PAUSED, rested=now)
+    Run.objects.filter(pk=run.pk, state=S.CANCELLING).update(state=S.CANCELLED, rested=now, finished=now)
 
 
+@transaction.atomic
 def run_fail(run: Run, message: str, state: S = S.FAILED) -> None:
     """End the work on a run with a sentence for people; what is written stays and the run can be resumed."""
-    if Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(
-        state=state, error=message, finished=timezone.now()
-    ):
+    now = timezone.now()
+    resting = {"state": state, "error": message, "finished": now, "rested": now}
+    if Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(**resting):
         log(run, message)
+        notice_add(run, state)
 
 
 @transaction.atomic
@@ -141,7 +174,8 @@ def run_finish(run: Run) -> bool:
     """Make a run done when all its chunks are. The stage's own finish happens in the same transaction, once."""
     if run.chunks.exclude(state=Chunk.State.DONE).exists():
         return False
-    finished = {"state": S.DONE, "finished": timezone.now()}
+    now = timezone.now()
+    finished = {"state": S.DONE, "finished": now, "rested": now}
     if not Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(**finished):
         return False
     run.refresh_from_db()
@@ -151,6 +185,7 @@ def run_finish(run: Run) -> bool:
     declared = stage(run.stage)
     if isinstance(declared, RowStage) and declared.finish:
         point(declared.finish)(run)
+    notice_add(run, S.DONE)
     log(run, "Done: " + ", ".join(f"{sums[name]} {name}" for name in COUNTS) + ".")
     return True
 

@@ -40,6 +40,7 @@ COUNTED_AS = {
     Outcome.PROVIDER_REFUSED: "failed",
     Outcome.ERROR: "failed",
 }
+FAILURES = tuple(outcome.value for outcome, count in COUNTED_AS.items() if count == "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class Result:
     value: Any = None  # each stage has its own frozen dataclass; the writer named beside it knows it
     outcome: Outcome = Outcome.DONE
     message: str = ""
+    kind: str = ""  # the error class, where the outcome alone does not say it
 
 
 class Ask(Protocol):
@@ -78,6 +80,7 @@ class RowStage:
     finish   "module:function" (run) -> None: once, inside the transaction that makes the run done
     endpoints "module:function" (run) -> list[str]: names of the endpoints it asks; without it, the values of the
              parameters called `endpoint` or `..._endpoint`
+    templates names of the prompt templates that its rows are rendered with, without the language ("label")
     """
 
     name: str
@@ -89,6 +92,7 @@ class RowStage:
     context: str = ""
     finish: str = ""
     endpoints: str = ""
+    templates: tuple[str, ...] = ()
     rows_per_chunk: int = 500
 
 

@@ -8,6 +8,10 @@ from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs import service, tasks
 
+# An import begins with a file that is sent, a training with a check before it, and a corpus is withdrawn from its own
+# page, which shows what that means.
+WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw", "dry_run")
+
 
 @transaction.atomic
 def run_queue(*, run: Run, user: User, verb: str) -> bool:

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from madsafe_web.core.access import needs, scoped
@@ -17,11 +18,11 @@ from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
 from madsafe_web.core.runs import pages, service
-from madsafe_web.core.runs.errors import ConfigError
-from madsafe_web.core.runs.starting import run_queue
+from madsafe_web.core.runs.errors import ConfigError, StageError
+from madsafe_web.core.runs.retrying import failed_rows, run_retry
+from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
 
 STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
-WITH_A_PAGE_OF_THEIR_OWN = ("import", "train", "withdraw")
 STAGE_CHOICES = [(stage, words[0]) for stage, words in STAGES.items()]
 
 
@@ -30,6 +31,12 @@ class FilterForm(forms.Form):
 
     stage = forms.ChoiceField(required=False, choices=STAGE_CHOICES)
     state = forms.ChoiceField(required=False, choices=Run.State.choices)
+
+
+class KindForm(forms.Form):
+    """One class of errors, as the page of a run names it; "" means all of them."""
+
+    kind = forms.CharField(required=False, max_length=40)
 
 
 class StartForm(forms.Form):
@@ -59,7 +66,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
 def detail(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     context = fragment(request, run)
-    context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0)}
+    context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0), "stage": run.stage}
     return render(request, "runs/run_detail.html", context)
 
 
@@ -105,6 +112,45 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     queue(request, run, "run.resume")
+    return redirect("runs:detail", pk)
+
+
+@require_GET
+@needs("browse")
+def failed(request: HttpRequest, pk: int) -> HttpResponse:
+    """The rows of a run that failed, all or those of one class."""
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    form = KindForm(request.GET)
+    kind = form.cleaned_data["kind"] if form.is_valid() else ""
+    page = newest_first(failed_rows(run, kind), request.GET)
+    context = {
+        "run": pages.run_shown(run, person(request)),
+        "errors": pages.errors(run),
+        "kind": kind,
+        "rows": pages.failed_lines(run, page.rows),
+        "pager": page.pager,
+        "method_current": NUMBER_OF.get(run.stage, 0),
+    }
+    return render(request, "runs/run_failed.html", context)
+
+
+@require_POST
+@needs("run")
+def retry(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask the failed rows again, all or those of one class."""
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    form = KindForm(request.POST)
+    kind = form.cleaned_data["kind"] if form.is_valid() else ""
+    try:
+        rows = run_retry(run=run, user=person(request), kind=kind)
+    except StageError as error:
+        messages.error(request, str(error))
+        return redirect("runs:detail", pk)
+    if rows:
+        text = ngettext("%(count)s failed row is asked again.", "%(count)s failed rows are asked again.", rows)
+        messages.success(request, text % {"count": rows})
+    else:
+        messages.warning(request, _("There is no failed row to ask again, or the run is in work."))
     return redirect("runs:detail", pk)
 
 

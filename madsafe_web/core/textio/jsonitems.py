@@ -79,7 +79,11 @@ def _object(window: _Window) -> Iterator[Record | BadRecord]:
 
 
 class _Unusable(Exception):
-    """One item that is skipped."""
+    """One item that is skipped; `raw` is its text where that could be kept."""
+
+    def __init__(self, reason: str, raw: str = "") -> None:
+        super().__init__(reason)
+        self.raw = raw
 
 
 class _Window:
@@ -132,7 +136,7 @@ class _Window:
         try:
             value, text = self._value()
         except _Unusable as unusable:
-            return BadRecord(self.number, "", str(unusable))
+            return BadRecord(self.number, "", str(unusable), kept_raw(unusable.raw))
         # Looking into every value would halve the speed, and only escapes and undecodable bytes can hide a defect.
         if "\\u" in text or not is_unicode(text):
             field, reason = value_defect(value)
@@ -160,11 +164,9 @@ class _Window:
             except json.JSONDecodeError as error:
                 self._refuse_malformed(error)
             except RecursionError:
-                self._skip()
-                raise _Unusable("is nested too deeply") from None
+                raise _Unusable("is nested too deeply", self._skip()) from None
             except ValueError:  # Python's limit for integers, 4,300 digits
-                self._skip()
-                raise _Unusable(TOO_LONG) from None
+                raise _Unusable(TOO_LONG, self._skip()) from None
             else:
                 if end < len(self.text) or self.ended:  # a number may go on in the next chunk
                     return value, self._taken(end)
@@ -178,7 +180,7 @@ class _Window:
         if len(text) > MAX_ITEM:
             raise _Unusable(TOO_LARGE)
         if self._constants:
-            raise _Unusable("contains NaN or Infinity, which JSON does not know")
+            raise _Unusable("contains NaN or Infinity, which JSON does not know", text)
         return text
 
     def _refuse_malformed(self, error: json.JSONDecodeError) -> None:
@@ -195,30 +197,53 @@ class _Window:
         self.ended = not chunk
         return not self.ended
 
-    def _skip(self) -> None:
-        """Pass over one array, object, string or number, holding one chunk at a time."""
+    def _skip(self) -> str:
+        """Pass over one array, object, string or number, holding one chunk at a time; gives it, "" when too large."""
         if self.text[self.at] in "-0123456789":
-            self._skip_number()
-            return
+            return self._skip_number()
         if self.text[self.at] not in '"[{':
             self.fail("not valid JSON", _ADVICE_JSON)
         nesting = _Nesting()
+        passed = _Passed()
+        spill = 0
         while True:
-            position = nesting.follow(self.text, self.at)
+            position = nesting.follow(self.text, self.at + spill)
+            passed.add(self.text[self.at : position if nesting.closed else None])
             if nesting.closed:
                 self.at = position
-                return
+                return passed.text()
             spill = max(0, position - len(self.text))
             self.at = len(self.text)
             if not self._more():
                 self.fail("the file ends in the middle of a row", _ADVICE_CUT)
-            self.at = spill
 
-    def _skip_number(self) -> None:
+    def _skip_number(self) -> str:
+        passed = _Passed()
         while True:
-            self.at = _NUMBER.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches "" at least
+            start = self.at
+            self.at = _NUMBER.match(self.text, start).end()  # type: ignore[union-attr]  # matches "" at least
+            passed.add(self.text[start : self.at])
             if self.at < len(self.text) or not self._more():
-                return
+                return passed.text()
+
+
+class _Passed:
+    """The text of a skipped value, as long as it is no larger than a row may be."""
+
+    def __init__(self) -> None:
+        self._pieces: list[str] = []
+        self._size = 0
+
+    def add(self, piece: str) -> None:
+        self._size += len(piece)
+        if self._size > MAX_ITEM:
+            self._pieces.clear()
+        else:
+            self._pieces.append(piece)
+
+    def text(self) -> str:
+        """The whole, "" where it was too large."""
+        return "" if self._size > MAX_ITEM else "".join(self._pieces)
 
 
 class _Nesting:

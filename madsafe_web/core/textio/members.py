@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from madsafe_web.core.textio import sources
@@ -14,6 +15,7 @@ from madsafe_web.core.textio.sources import (
     Member,
     Source,
     data_names,
+    is_about,
     is_corrected,
     is_junk,
     is_zip,
@@ -21,6 +23,7 @@ from madsafe_web.core.textio.sources import (
 )
 
 _ARCHIVES = frozenset({".zip", ".gz", ".tar", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst"})
+_NO_DATA = "its ending is none of those of data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,27 @@ def data_members(path: Path) -> tuple[list[Source], list[Refused]]:
         return list(members), refused
     problem = refused[0].reason if refused else "there is no data file (JSONL, JSON, CSV, Parquet or text) in it"
     raise BadFile(path, problem, "Unpack it and import each data file by itself")
+
+
+def passed_over(path: Path) -> list[Refused]:
+    """Files of an archive or folder that are no data by their endings, so that nobody takes them for read.
+
+    Hidden files, __MACOSX, and what is about the data (README, LICENSE) are left out. Raises BadFile as `data_members`.
+    """
+    if not path.is_dir():
+        return _left_out([entry.filename for entry in sources.zip_entries(path)]) if is_zip(path) else []
+    found = dict(_walk(path))
+    left = _left_out(sorted(found))
+    for name in _wanted(sorted(found)):
+        if found[name].is_file() and not found[name].is_symlink():
+            with suppress(BadFile):  # a damaged archive is refused by name
+                left += [replace(one, name=f"{name}/{one.name}") for one in passed_over(found[name])]
+    return left
+
+
+def _left_out(names: list[str]) -> list[Refused]:
+    wanted = set(_wanted(names))
+    return [Refused(kept_raw(name), _NO_DATA) for name in names if name not in wanted and not is_about(name)]
 
 
 def _of_zip(path: Path, prefix: str = "") -> tuple[list[Member], list[Refused]]:

@@ -9,7 +9,16 @@ from itertools import chain
 from typing import IO, Any, cast
 
 from madsafe_web.core.textio import sources
-from madsafe_web.core.textio.records import MAX_ITEM, TOO_LARGE, BadFile, BadRecord, OtherShape, Record, value_defect
+from madsafe_web.core.textio.records import (
+    MAX_ITEM,
+    TOO_LARGE,
+    BadFile,
+    BadRecord,
+    OtherShape,
+    Record,
+    kept_value,
+    value_defect,
+)
 from madsafe_web.core.textio.sources import Member, Source, open_bytes
 
 _MAGIC = b"PAR1"
@@ -79,7 +88,7 @@ def _row(number: int, value: dict[str, Any]) -> Record | BadRecord:
     if sum(len(part) for part in plain.values() if isinstance(part, str)) > MAX_ITEM:
         return BadRecord(number, "", TOO_LARGE)
     field, reason = value_defect(plain)
-    return BadRecord(number, field, reason) if reason else Record(number, plain)
+    return BadRecord(number, field, reason, kept_value(plain)) if reason else Record(number, plain)
 
 
 def _plain(value: object) -> object:

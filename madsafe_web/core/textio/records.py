@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from typing import Any, Protocol
 MAX_ITEM = 16 * 1024 * 1024  # characters of one row
 TOO_LARGE = f"is larger than {MAX_ITEM // 1024 // 1024} MB"
 TOO_LONG = "contains a number with too many digits"
-MAX_RAW = 64 * 1024  # bytes of a bad row that are kept for people to correct
+MAX_RAW = MAX_ITEM  # characters of a bad row that are kept for people to correct
+
+GROUP, INDEX = "@group", "@index"  # names under which a kept row says where in its document it was
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -73,11 +76,16 @@ def is_unicode(text: str) -> bool:
 
 
 def kept_raw(text: str) -> str:
-    """A bad row to be kept, "" when it is over 64 KiB; characters that no database stores become U+FFFD."""
-    if len(text) > MAX_RAW:
+    """A bad row to be kept, "" for one that is larger than a row may be; unstorable characters become U+FFFD."""
+    return "" if len(text) > MAX_RAW else _UNSTORABLE.sub("\ufffd", text)
+
+
+def kept_value(value: object) -> str:
+    """A bad row to be kept as JSON, as `kept_raw`; "" where it is nested too deeply to be written."""
+    try:
+        return kept_raw(json.dumps(value, ensure_ascii=False))
+    except RecursionError:
         return ""
-    plain = _UNSTORABLE.sub("\ufffd", text)
-    return plain if len(plain.encode()) <= MAX_RAW else ""
 
 
 def text_defect(text: str) -> str:

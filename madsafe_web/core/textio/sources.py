@@ -13,19 +13,24 @@ import struct
 import zipfile
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO, Protocol
+from typing import IO, Any, Protocol, TypeVar, cast
 
 from madsafe_web.core.textio.records import BadFile, Named
 
+T = TypeVar("T")
 CHUNK = 1024 * 1024
 MAX_TOTAL = 2 * 1024**3  # unpacked bytes
 MAX_RATIO = 100
 RATIO_FROM = 1024 * 1024  # unpacked bytes below which the ratio says nothing about harm
 MAX_ENTRIES = 1000
 MAX_DIRECTORY = 16 * 1024 * 1024  # bytes of a zip's central directory, which zipfile reads at once
+_MOST_KEPT = 64 * 1024 * 1024  # bytes of beginnings
 DATA_SUFFIXES = frozenset({".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet"})
 _ABOUT = frozenset({"readme", "license", "licence", "notice", "copying", "changelog", "authors", "requirements"})
 
@@ -65,6 +70,71 @@ def open_bytes(source: Source) -> Iterator[bytes]:
 
     Raises BadFile for a damaged, encrypted, nested or dangerous archive or a folder, OSError when it cannot be read.
     """
+    kept = _kept.get()
+    return _chunks(source) if kept is None else kept.chunks(source)
+
+
+@contextmanager
+def beginnings_kept() -> Iterator[None]:
+    """While entered, the beginning of each file is read once, for those who look at it again and again."""
+    token = _kept.set(_Beginnings())
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def told_once(source: Source, tell: Callable[[Source], T]) -> T:
+    """What a file's beginning tells; while beginnings are kept, it is told once."""
+    kept = _kept.get()
+    if kept is None:
+        return tell(source)
+    if (source, tell) not in kept.told:
+        kept.told[source, tell] = tell(source)
+    return cast(T, kept.told[source, tell])
+
+
+def is_kept(source: Source) -> bool:
+    """True for a small file, the whole of which is kept with the beginnings of others."""
+    kept = _kept.get()
+    return kept is not None and source in kept.whole
+
+
+class _Beginnings:
+    """First chunks by their files; what there is no room for is read again."""
+
+    def __init__(self) -> None:
+        self.whole: set[Source] = set()  # those of which there is no more than the first chunk
+        self.told: dict[tuple[Source, Callable[[Source], Any]], Any] = {}
+        self._room = _MOST_KEPT
+        self._first: dict[Source, bytes] = {}
+
+    def chunks(self, source: Source) -> Iterator[bytes]:
+        if source not in self._first:
+            chunks = _chunks(source)
+            first = next(chunks, b"")
+            if len(first) > self._room:
+                yield first
+                yield from chunks
+                return
+            self._keep(source, first, chunks)
+        if self._first[source]:
+            yield self._first[source]
+        if source not in self.whole:
+            yield from islice(_chunks(source), 1, None)
+
+    def _keep(self, source: Source, first: bytes, rest: Iterator[bytes]) -> None:
+        self._room -= len(first)
+        self._first[source] = first
+        with suppress(BadFile, OSError):  # whoever reads on gets to know it
+            if next(rest, None) is None:
+                self.whole.add(source)
+
+
+_kept: ContextVar[_Beginnings | None] = ContextVar("beginnings", default=None)
+
+
+def _chunks(source: Source) -> Iterator[bytes]:
     path, entry = (source.path, source.entry) if isinstance(source, Member) else (source, "")
     if path.is_dir():
         raise BadFile(source, "it is a folder, expected a file", "Import the data file in it")
@@ -114,7 +184,12 @@ def data_names(names: list[str]) -> list[str]:
         return names
     paths = {name: PurePosixPath(name.lower()) for name in names}
     data = [name for name, path in paths.items() if path.suffix in DATA_SUFFIXES]
-    return data or [name for name, path in paths.items() if path.suffix == ".txt" and path.stem not in _ABOUT]
+    return data or [name for name, path in paths.items() if path.suffix == ".txt" and not is_about(name)]
+
+
+def is_about(name: str) -> bool:
+    """True for what goes by the name of a licence or the like: README.md, LICENSE, NOTICE.en.txt."""
+    return PurePosixPath(name.lower()).name.partition(".")[0] in _ABOUT
 
 
 def is_junk(name: str) -> bool:

@@ -1,0 +1,58 @@
+"""Which options of an endpoint decide what is answered; those that an endpoint of any backend may have.
+
+How long a reply is waited for, how it travels, where it comes from and what it costs are no part of a call's key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from madsafe_web.core.llm import prices
+
+NAMES = (*prices.OPTIONS, "replicas", "replica_rest")
+# How a served model is asked: see openai_compatible.py.
+ASKING = (
+    *("total_timeout", "connect_timeout", "tries", "rate_limit_tries", "backoff", "longest_wait", "max_response_bytes"),
+    *("rpm", "tpm", "trip", "stream"),
+)
+MOST_REPLICAS = 64
+LONGEST_REST_S = 3600
+
+
+def wrong(options: Mapping[str, Any]) -> str:
+    """What is wrong with these options, in one sentence; "" when nothing is. Other names are not looked at."""
+    if fault := prices.fault(options):
+        return fault
+    if "replica_rest" in options and not _number(options["replica_rest"], 1, LONGEST_REST_S):
+        return _("The option 'replica_rest' must be seconds from 1 to %(most)d.") % {"most": LONGEST_REST_S}
+    return _wrong_replica(options.get("replicas", []))
+
+
+def _wrong_replica(replicas: Any) -> str:
+    if not isinstance(replicas, list) or len(replicas) > MOST_REPLICAS or not all(isinstance(r, str) for r in replicas):
+        return _("The option 'replicas' must be a list of at most %(most)d base URLs.") % {"most": MOST_REPLICAS}
+    from madsafe_web.core import outbound  # loads the HTTP client, which a start can do without
+
+    for url in replicas:
+        try:
+            outbound.target(url)
+        except outbound.Refused as error:
+            return _("Replica %(url)s: %(why)s") % {"url": url, "why": error}
+    return ""
+
+
+def _number(value: Any, least: float, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+
+
+def deciding(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that may change what is answered."""
+    return {name: value for name, value in options.items() if name not in NAMES and name not in ASKING}
+
+
+def urls(base_url: str, options: Mapping[str, Any]) -> list[str]:
+    """All base URLs that an endpoint is served at, its own first, each once."""
+    return list(dict.fromkeys([base_url, *options.get("replicas", [])]))

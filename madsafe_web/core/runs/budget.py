@@ -1,0 +1,137 @@
+"""The budget of a run: calls, tokens, money and time, reserved before a call is sent and settled when it is answered.
+
+A reservation is the most that the call can use, so what is answered never goes over the budget. When the rest is too
+small for another call beside those in flight, the call waits for them; when it is too small even without them, the run
+ends as over budget. With several workers each sees what the others used when it takes on its next chunk: the budget
+can then be passed by what they used meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from madsafe_web.core.llm.base import Backend, Call, Reply
+from madsafe_web.core.llm.prices import MILLION, Price
+from madsafe_web.core.runs.errors import StageError
+
+WHAT_TO_DO = "What is done is kept. Raise the budget on the page of the run, then resume."
+AROUND_MESSAGE = 16  # tokens that a server puts around each message, at most
+
+
+class OverBudget(StageError):
+    """The run may not use more. The message says which limit, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Calls, tokens of prompts and replies together, and millionths of the currency's unit."""
+
+    calls: int = 0
+    tokens: int = 0
+    cost: int = 0
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.calls + other.calls, self.tokens + other.tokens, self.cost + other.cost)
+
+    def __sub__(self, other: Amount) -> Amount:
+        return Amount(self.calls - other.calls, self.tokens - other.tokens, self.cost - other.cost)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that a run may use; None is no limit. `seconds` are those that the run is at work."""
+
+    calls: int | None = None
+    tokens: int | None = None
+    cost: int | None = None
+    seconds: int | None = None
+
+    def passed(self, amount: Amount) -> str:
+        """The name of the first limit that an amount passes, "" for none."""
+        pairs = (("calls", amount.calls), ("tokens", amount.tokens), ("cost", amount.cost))
+        return next((name for name, used in pairs if _over(used, getattr(self, name))), "")
+
+
+def _over(used: int, limit: int | None) -> bool:
+    return limit is not None and used > limit
+
+
+class Budget:
+    """The budget of a run as one worker keeps it; used inside one event loop.
+
+    `spent` is what the run used so far, `worked` for how many seconds, `clock` tells seconds.
+    """
+
+    def __init__(
+        self,
+        limits: Limits,
+        spent: Amount,
+        worked: float = 0.0,
+        prices: dict[str, Price | None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limits, self.spent, self.reserved = limits, spent, Amount()
+        self._prices, self._clock = prices or {}, clock
+        self._ends = clock() + limits.seconds - worked if limits.seconds is not None else None
+        self._freed = asyncio.Event()
+
+    def reserve(self, most: Amount) -> bool:
+        """Whether so much is reserved now; else wait until a call in flight ends. Raises OverBudget."""
+        if self._ends is not None and self._clock() >= self._ends:
+            raise OverBudget(f"The budget of {self.limits.seconds} seconds is spent. {WHAT_TO_DO}")
+        if not self.limits.passed(self.spent + self.reserved + most):
+            self.reserved += most
+            return True
+        if limit := self.limits.passed(self.spent + most):
+            raise OverBudget(self._sentence(limit, most))
+        return False
+
+    def settle(self, reserved: Amount, used: Amount) -> None:
+        """The call was answered and used so much."""
+        self.spent += used
+        self.release(reserved)
+
+    def release(self, reserved: Amount) -> None:
+        """The call ended without an answer: nothing was used."""
+        self.reserved -= reserved
+        self._freed.set()
+
+    def learn(self, spent: Amount) -> None:
+        """What the database says that all workers used; what this one has not written yet is not in it."""
+        now = self.spent
+        self.spent = Amount(max(now.calls, spent.calls), max(now.tokens, spent.tokens), max(now.cost, spent.cost))
+
+    async def spend(self, endpoint: str, call: Call, backend: Backend) -> Reply:
+        """The answer of the backend, within the budget. Raises OverBudget, and what the backend raises."""
+        price = self._prices.get(endpoint)
+        reserved = most_of(call, price)
+        while not self.reserve(reserved):
+            self._freed.clear()
+            await self._freed.wait()
+        try:
+            reply = await backend.complete(call)
+        except BaseException:
+            self.release(reserved)
+            raise
+        cost = price.cost(reply.prompt_tokens, reply.completion_tokens) if price else 0
+        self.settle(reserved, Amount(1, reply.prompt_tokens + reply.completion_tokens, cost))
+        return reply
+
+    def _sentence(self, limit: str, most: Amount) -> str:
+        shown = MILLION if limit == "cost" else 1
+        used, next_, allowed = (getattr(one, limit) / shown for one in (self.spent, most, self.limits))
+        what = "money" if limit == "cost" else limit
+        return (
+            f"The budget of {what} is spent: {used:,.10g} of {allowed:,.10g} are used, "
+            f"and the next call may take {next_:,.10g}. {WHAT_TO_DO}"
+        )
+
+
+def most_of(call: Call, price: Price | None) -> Amount:
+    """The most that a call can use: a token is at least one byte of a message."""
+    prompt = sum(len(message.content.encode()) + AROUND_MESSAGE for message in call.messages)
+    completion = call.sampling.max_tokens
+    return Amount(1, prompt + completion, price.cost(prompt, completion) if price else 0)

@@ -1,0 +1,95 @@
+"""The forms of a run: one field for each parameter of its stage, made from their types, and its budget."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from madsafe_web.core.llm.prices import MILLION
+from madsafe_web.core.models import Endpoint, Run
+from madsafe_web.core.runs.budget import Limits
+from madsafe_web.core.runs.drafts import limits_of
+from madsafe_web.core.runs.stages import stage
+
+LARGEST = 10**12
+LONGEST = 2000
+
+
+class ParamsForm(forms.Form):
+    """The parameters of a run. What the stage does not take is told by the stage itself, not here."""
+
+    def __init__(self, run: Run, data: Any = None) -> None:
+        super().__init__(data, initial=run.params, prefix="param")
+        for name, kind in get_type_hints(stage(run.stage).params).items():
+            self.fields[name] = field_for(name, kind, run.params.get(name))
+
+    def values(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
+
+
+def field_for(name: str, kind: Any, value: Any) -> forms.Field:
+    """The field of one parameter; numbers, lists and mappings are written as JSON."""
+    if kind is bool:
+        return forms.BooleanField(required=False, label=name)
+    if get_origin(kind) is Literal:
+        return forms.ChoiceField(choices=[(one, one) for one in get_args(kind)], label=name)
+    if name.split("_")[-1] == "endpoint":
+        return forms.ChoiceField(choices=lambda: endpoint_choices(value), required=False, label=name)
+    if kind is str:
+        return forms.CharField(required=False, max_length=LONGEST, label=name)
+    nested = isinstance(value, dict | list)
+    wide = forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"})
+    return forms.JSONField(required=False, label=name, widget=wide if nested else forms.TextInput())
+
+
+def endpoint_choices(value: Any) -> list[tuple[str, str]]:
+    """The endpoints by name; the one that the run names is among them even when it is gone."""
+    names = set(Endpoint.objects.values_list("name", flat=True)) | {str(value or "")}
+    return [(name, name or "–") for name in sorted(names)]
+
+
+class BudgetForm(forms.Form):
+    """The most that a run may use; an empty field is no limit."""
+
+    calls = forms.IntegerField(required=False, min_value=0, max_value=LARGEST, label=_("Calls"))
+    tokens = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST,
+        label=_("Tokens"),
+        help_text=_("Of prompts and replies together."),
+    )
+    money = forms.DecimalField(
+        required=False,
+        min_value=Decimal(0),
+        max_value=Decimal(10**9),
+        decimal_places=6,
+        label=_("Money"),
+        help_text=_("In the currency of the prices that the endpoints name in their options."),
+    )
+    minutes = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=10**7,
+        label=_("Minutes"),
+        help_text=_("Of work; waiting does not count."),
+    )
+
+    def __init__(self, run: Run, data: Any = None) -> None:
+        limits = limits_of(run)
+        money = None if limits.cost is None else Decimal(limits.cost) / MILLION
+        minutes = None if limits.seconds is None else limits.seconds // 60
+        values = {"calls": limits.calls, "tokens": limits.tokens, "money": money, "minutes": minutes}
+        super().__init__(data, initial=values, prefix="budget")
+
+    def limits(self) -> Limits:
+        data = self.cleaned_data
+        return Limits(
+            calls=data["calls"],
+            tokens=data["tokens"],
+            cost=None if data["money"] is None else int(data["money"] * MILLION),
+            seconds=None if data["minutes"] is None else data["minutes"] * 60,
+        )

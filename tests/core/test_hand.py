@@ -1,0 +1,91 @@
+"""What a worker holds of a run: chunks that overlap, given back when it is paused or has lost one."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from madsafe_web.core.models import Chunk, Run, RunEvent, RunRow
+from madsafe_web.core.runs import hand, lease, rows, service, worker
+from madsafe_web.core.runs.hand import Hand
+from madsafe_web.core.runs.rows import Group, RowEngine
+from tests.core.test_runs import S, Trap, started, test_stages  # noqa: F401  # a fixture
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_pause_asked_for_in_the_middle_keeps_the_rest_for_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = started()
+    halted = threading.Event()
+    store, halt = Hand._store, RowEngine.halt
+
+    def pause_after_first(hand: Hand, *arguments: Any) -> None:
+        store(hand, *arguments)
+        Run.objects.filter(pk=run.pk).update(state=S.PAUSING)
+
+    def released(engine: RowEngine) -> Group:
+        engine.stop = True
+        halted.set()
+        return halt(engine)
+
+    monkeypatch.setattr(Hand, "_store", pause_after_first)
+    monkeypatch.setattr(RowEngine, "halt", released)
+    Trap.at = {"12": lambda: halted.wait(20)}
+    run = worker.work_on(run.pk)
+    monkeypatch.setattr(Hand, "_store", store)
+    monkeypatch.setattr(RowEngine, "halt", halt)
+    assert run.state == S.PAUSED
+    assert 0 < run.rows.count() < 25
+    assert service.run_start(run)
+    assert worker.work_on(run.pk).state == S.DONE
+    assert run.rows.count() == 25
+
+
+def test_a_worker_that_lost_a_lease_writes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = started()
+    store = Hand._store
+
+    def taken_over(hand: Hand, *arguments: Any) -> None:
+        Chunk.objects.filter(seq=1).update(owner="fast", lease_until=lease.lease_end())
+        store(hand, *arguments)
+
+    monkeypatch.setattr(Hand, "_store", taken_over)
+    run = worker.work_on(run.pk)
+    assert run.state == S.RUNNING
+    assert not RunRow.objects.exists()
+    assert [chunk.state for chunk in run.chunks.order_by("seq")] == ["open", "leased", "open"]
+
+
+def test_a_slow_row_keeps_no_other_chunk_from_being_worked_on() -> None:
+    last = asyncio.Event()
+
+    async def until_the_last() -> None:
+        await asyncio.wait_for(last.wait(), 20)
+
+    Trap.at = {"0": until_the_last, "24": last.set}
+    assert worker.work_on(started().pk).state == S.DONE
+
+
+def test_rows_that_stand_still_are_told_in_the_log_of_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hand, "STALL_S", 0.02)
+    monkeypatch.setattr(rows, "IDLE_WAIT_S", 0.01)
+    run = started()
+
+    async def until_it_is_told() -> None:
+        while not await asyncio.to_thread(RunEvent.objects.filter(text__startswith="No row has ended").exists):
+            await asyncio.sleep(0.01)
+
+    Trap.at = {"24": until_it_is_told}
+    assert worker.work_on(run.pk).state == S.DONE
+
+
+def test_at_the_deadline_what_is_in_hand_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "IDLE_WAIT_S", 0.01)
+    run = started()
+    Trap.at = {"24": lambda: asyncio.sleep(0.3)}
+    run = worker.work_on(run.pk, seconds=0.1)
+    assert run.state == S.RUNNING
+    assert [chunk.state for chunk in run.chunks.order_by("seq")] == ["done", "done", "open"]
