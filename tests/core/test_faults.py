@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from django.db.models import Sum
 
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Sampling
@@ -212,6 +213,7 @@ def test_a_storm_of_refusals_fails_no_row(server: Server, monkeypatch: pytest.Mo
     run = work(server, monkeypatch, ["storm"] * STORM_ROWS)
     assert service.counts(run)["kept"] == STORM_ROWS == Generation.objects.count()
     assert server.asked["storm"] == STORM_ROWS + server.refused
+    assert 0 < run.chunks.aggregate(told=Sum("throttled"))["told"] <= server.refused
 
 
 @pytest.mark.slow

@@ -51,6 +51,7 @@ class Scripted:
 
 class PatientScripted(Scripted):
     given_up = False
+    refusals = 0
 
     def give_up_waiting(self) -> None:
         self.given_up = True

@@ -114,7 +114,13 @@ class Scorer(Protocol):
 
 @runtime_checkable
 class Patient(Protocol):
-    """A backend whose calls may wait for their turn, or before another attempt."""
+    """A backend whose calls may wait for their turn, or before another attempt.
+
+    `refusals` counts the answers "too many requests" (429) so far.
+    """
+
+    @property
+    def refusals(self) -> int: ...
 
     def give_up_waiting(self) -> None:
         """Cancel the calls that wait, and those that would; calls under way at the server go on. Called in the loop."""

@@ -113,6 +113,7 @@ class OpenAICompatibleBackend:
         self._jitter = jitter or random.Random()
         limits = (self._policy.rpm, self._policy.tpm, self._policy.trip, self._policy.backoff)
         self._limiter = Limiter(*limits, self._policy.longest_wait, clock, self._jitter)
+        self.refusals = 0  # see `Patient`
         self._waiting: set[asyncio.Task[Any]] = set()
         self._patient = True
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
@@ -133,6 +134,7 @@ class OpenAICompatibleBackend:
                 return self._succeeded(self._reply(await self._post(body)), reserved)
             except RateLimited as error:
                 slow_downs += 1
+                self.refusals += 1
                 self._limiter.settle(reserved, 0)
                 self._limiter.refused(error.retry_after)
                 patient = (error.retry_after or 0.0) <= self._policy.longest_wait

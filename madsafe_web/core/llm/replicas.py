@@ -62,6 +62,11 @@ class Replicas:
             finally:
                 one.busy -= 1
 
+    @property
+    def refusals(self) -> int:
+        """See `Patient`."""
+        return sum(one.backend.refusals for one in self._replicas if isinstance(one.backend, Patient))
+
     def give_up_waiting(self) -> None:
         """See `Patient`."""
         for one in self._replicas:

@@ -115,6 +115,7 @@ class Hand:
         lease.hold(self.run, self._chunks.keys(), self.heartbeat.owner)
         store_replies(self.run, group.generated)
         usage.count(next(iter(self._chunks)), group.generated)
+        usage.waited(next(iter(self._chunks)), self.engine.refusals())
         ended = [*gone, *self._written(group.finished)]
         for chunk, key, _ in ended:
             self._open[chunk].discard(key)

@@ -91,6 +91,7 @@ class RowEngine:
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
         self.width = AHEAD * max((row.concurrency for row in self.endpoints.values()), default=64)
         self.budget: Budget | None = None  # of the run, where it has one
+        self._refusals = 0
         self.places = {name: asyncio.Semaphore(row.concurrency) for name, row in self.endpoints.items()}
         self.error: BaseException | None = None  # what ended the rows early
         self.stop = False
@@ -177,6 +178,12 @@ class RowEngine:
     def _answer(self, answers: list[Answer]) -> None:
         if answers:
             self.loop.call_soon_threadsafe(_settle, answers)
+
+    def refusals(self) -> int:
+        """How often servers said "too many requests" since the last look."""
+        said = sum(backend.refusals for backend in self.backends.values() if isinstance(backend, Patient))
+        new, self._refusals = said - self._refusals, said
+        return new
 
     # The side of the loop
 
