@@ -217,8 +217,12 @@ def _refuse_size(size: int) -> None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[FileIO]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+", buffering=0) as file:  # unbuffered: nothing is left to be written after an error
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab+", buffering=0)  # unbuffered: nothing is left to be written after an error
+    except OSError as error:
+        raise _no_room() from error
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)  # until it is closed
         yield file
 
@@ -231,5 +235,9 @@ def _append(file: FileIO, held: int, piece: UploadedFile[bytes]) -> None:
                 rest = rest[file.write(rest) :]
     except OSError as error:
         os.ftruncate(file.fileno(), held)
-        text = _("The server's disk is full. What came before is kept; make room, then choose the file again.")
-        raise UploadError(text, 507) from error
+        raise _no_room() from error
+
+
+def _no_room() -> UploadError:
+    text = _("The server's disk is full. What came before is kept; make room, then choose the file again.")
+    return UploadError(text, 507)
