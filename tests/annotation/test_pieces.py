@@ -142,3 +142,14 @@ def test_a_file_is_kept_on_a_disk_without_second_names_too(
     monkeypatch.setattr(pieces.os, "link", refuse)
     ask(lead, make_upload(lead.user, ROWS))
     assert [path.read_bytes() for path in kept(var)] == [ROWS]
+
+
+def test_a_disk_too_full_for_a_folder_is_said_too(lead: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = begin(lead)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    answer = lead.post(begun["piece_url"], {"offset": 0, "piece": SimpleUploadedFile("piece", b"0123")})
+    assert answer.status_code == 507 and "disk is full" in answer.json()["error"]

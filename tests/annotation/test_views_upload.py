@@ -208,17 +208,6 @@ def test_a_full_disk_keeps_what_came_before(lead: Person, monkeypatch: pytest.Mo
     assert send(lead, begun, 4, b"456789").json() == {"offset": 10}
 
 
-def test_a_disk_too_full_for_a_folder_is_said_too(lead: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = begin(lead)
-
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "mkdir", full)
-    answer = send(lead, begun, 0, b"0123")
-    assert answer.status_code == 507 and "disk is full" in answer.json()["error"]
-
-
 @pytest.mark.parametrize("data", [{}, {"name": "rows.json", "size": 0}, {"name": "", "size": 3}, {"size": "x"}])
 def test_a_beginning_that_cannot_be_read_is_refused(data: dict[str, Any], lead: Person) -> None:
     assert lead.post(reverse("annotation:upload-begin"), data).status_code == 422
