@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
+from django.db import OperationalError
 
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Call, Finish, Reply, Sampling
@@ -123,6 +124,21 @@ def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow, mo
         left = engine.halt()
     kept = len(group.generated) + len(left.generated)
     assert 0 < kept == slow.calls < 30
+
+
+def test_a_database_that_is_away_during_a_look_up_ends_the_work_instead_of_holding_it_for_good(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> list[tuple[object, ...]]:
+        raise OperationalError("the database is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rows.bulk, "found", away)
+        with pytest.raises(OperationalError):
+            work()
+    run = Run.objects.get()
+    assert (run.state, run.rows.count(), slow.calls) == (Run.State.RUNNING, 0, 0)
+    assert work_on(run.pk).state == Run.State.DONE
 
 
 def test_a_concurrency_of_none_is_refused() -> None:

@@ -172,7 +172,11 @@ class RowEngine:
         if not asked:
             return
         keys = {key for key, _ in asked}
-        hits = {row[0]: row for row in bulk.found(Generation, REPLY, "call_key", keys)}
+        try:
+            hits = {row[0]: row for row in bulk.found(Generation, REPLY, "call_key", keys)}
+        except BaseException:
+            self._wanted[:0] = asked  # `halt` answers them, else their rows would never end
+            raise
         self._answer([(future, _cached(hits.get(key))) for key, future in asked])
 
     def _answer(self, answers: list[Answer]) -> None:
