@@ -123,6 +123,14 @@ def test_a_success_closes_the_circuit(clock: Clock) -> None:
     assert not made.open
 
 
+def test_a_whole_answer_closes_the_circuit_though_it_is_no_completion(clock: Clock) -> None:
+    made = limiter(clock, trip=3)
+    for _ in range(3):
+        made.failed()
+    made.answered()
+    assert not made.open
+
+
 def test_failures_with_a_success_between_them_are_no_streak(clock: Clock) -> None:
     made = limiter(clock, trip=3)
     for _ in range(10):

@@ -75,3 +75,9 @@ def test_calls_that_wait_can_be_given_up() -> None:
 def test_a_server_that_fails_every_call_is_down_and_not_the_rows_that_asked_it() -> None:
     outcome = converse(status(500), calls=3, trip=2, tries=2, backoff=0.01)
     assert all(isinstance(one, CallError) and "answered no call for minutes" in str(one) for one in outcome.results)
+
+
+def test_rows_that_always_get_a_whole_answer_that_is_no_completion_use_up_their_tries_and_no_more() -> None:
+    outcome = converse(Raw('{"choices": []}'), calls=7, trip=3, tries=4, backoff=0.01)
+    assert [type(one) for one in outcome.results] == [CallError] * 7
+    assert len(outcome.script.asked) == 7 * 4

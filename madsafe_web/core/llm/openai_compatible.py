@@ -33,6 +33,8 @@ from madsafe_web.core.llm.limiter import REMAINING, Limiter
 ENCODING = "Content-Encoding"  # the length declared is then that of what was packed
 BYTES_PER_TOKEN = 3.0  # of a request, for what it may cost before the server says so
 DETAIL_CHARACTERS = 300
+# Errors that say something about the server and not about the request: only these open the circuit.
+OF_THE_SERVER = frozenset({"timeout", "slow_body", "cut_off", "server_error"})
 SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 
 
@@ -153,7 +155,10 @@ class OpenAICompatibleBackend:
 
     async def _failed(self, error: CallError, failures: int) -> None:
         """Wait before the next attempt. Raises the error when there is none, EndpointDown when no call succeeds."""
-        self._limiter.failed()
+        if error.kind in OF_THE_SERVER:
+            self._limiter.failed()
+        else:
+            self._limiter.answered()
         if self._limiter.broken:
             message = f"{self._shown} answered no call for minutes ({error.kind}): look at the server."
             raise EndpointDown(error.kind, message, final=True) from error
