@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from madsafe_web.core.llm.base import CallError, Patient
+from madsafe_web.core.llm.base import CallError, EndpointDown, Patient
 from madsafe_web.core.llm.openai_compatible import OpenAICompatibleBackend, Policy
 from tests.core.test_openai_compatible import GOOD, KEY, Raw, call, converse, status
 
@@ -81,3 +81,11 @@ def test_rows_that_always_get_a_whole_answer_that_is_no_completion_use_up_their_
     outcome = converse(Raw('{"choices": []}'), calls=7, trip=3, tries=4, backoff=0.01)
     assert [type(one) for one in outcome.results] == [CallError] * 7
     assert len(outcome.script.asked) == 7 * 4
+
+
+@pytest.mark.parametrize("asked", ["86400", "inf"])
+def test_a_server_that_asks_to_wait_for_too_long_is_down_and_says_for_how_long(asked: str) -> None:
+    outcome = converse(status(429, Retry_After=asked), GOOD)
+    assert isinstance(outcome.error, EndpointDown) and outcome.error.kind == "rate_limited"
+    assert f"It asks to wait {float(asked):,.0f} seconds" in str(outcome.error)
+    assert outcome.waits == []

@@ -54,7 +54,7 @@ class HttpEndpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Waiting and retrying. Times in seconds; a Retry-After beyond `longest_wait` ends the call instead of waiting."""
+    """Waiting and retrying. Times in seconds; a Retry-After beyond `longest_wait` takes the endpoint down instead."""
 
     total_timeout: float = 120.0
     connect_timeout: float = 10.0
@@ -123,8 +123,8 @@ class OpenAICompatibleBackend:
     async def complete(self, call: Call) -> Reply:
         """Answer one call, trying again where that can help.
 
-        Raises EndpointDown when the server cannot be reached, refuses the key or failed call after call for minutes,
-        else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error, bad_request, too_large, or
+        Raises EndpointDown when the server cannot be reached, refuses the key, failed call after call for minutes or
+        asks to wait longer than we do, else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error, bad_request, too_large, or
         one of those in completion.py; no message ever holds the key.
         """
         body = self._body(call)
@@ -139,8 +139,10 @@ class OpenAICompatibleBackend:
                 self.refusals += 1
                 self._limiter.settle(reserved, 0)
                 self._limiter.refused(error.retry_after)
-                patient = (error.retry_after or 0.0) <= self._policy.longest_wait
-                if slow_downs >= self._policy.rate_limit_tries or not patient:
+                if (error.retry_after or 0.0) > self._policy.longest_wait:
+                    wait = f"It asks to wait {error.retry_after:,.0f} seconds: resume after them."
+                    raise _down("rate_limited", f"{error} {wait}") from error
+                if slow_downs >= self._policy.rate_limit_tries:
                     raise
             except CallError as error:
                 if error.final:
