@@ -124,8 +124,8 @@ class OpenAICompatibleBackend:
         """Answer one call, trying again where that can help.
 
         Raises EndpointDown when the server cannot be reached, refuses the key, failed call after call for minutes or
-        asks to wait longer than we do, else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error, bad_request, too_large, or
-        one of those in completion.py; no message ever holds the key.
+        asks to wait for too long, else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error,
+        bad_request, too_large, or one of those in completion.py; no message ever holds the key.
         """
         body = self._body(call)
         reserved = len(body) / BYTES_PER_TOKEN + call.sampling.max_tokens
