@@ -10,11 +10,11 @@ import pytest
 from django.db import OperationalError
 
 from madsafe_web.core.llm import templates
-from madsafe_web.core.llm.base import Call, Finish, Reply, Sampling
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply, Sampling
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import rows, service, stages
-from madsafe_web.core.runs.rows import Group, RowEngine, storable
+from madsafe_web.core.runs.rows import Group, RowEngine
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
 from madsafe_web.core.runs.worker import work_on
 
@@ -34,6 +34,7 @@ class Slow:
 
     def __init__(self, text: str = "ok") -> None:
         self.finish: Finish = "stop"
+        self.error: CallError | None = None
         self.text, self.now, self.most, self.calls = text, 0, 0, 0
 
     async def complete(self, call: Call) -> Reply:
@@ -41,6 +42,8 @@ class Slow:
         self.most = max(self.most, self.now)
         await asyncio.sleep(0.005)
         self.now -= 1
+        if self.error:
+            raise self.error
         return Reply(self.text, self.finish)
 
     async def close(self) -> None:
@@ -109,8 +112,18 @@ def test_a_reply_with_half_a_character_is_stored_without_it(slow: Slow) -> None:
     assert set(Generation.objects.values_list("text", flat=True)) == {"ok ?"}
 
 
-def test_text_that_every_database_takes_stays_as_it_is() -> None:
-    assert storable("全角，😀 text\n") == "全角，😀 text\n"
+def test_a_row_whose_error_repeats_half_a_character_of_the_server_is_stored(slow: Slow) -> None:
+    slow.error = CallError("bad_request", "It says: \ud83d\0", final=True)
+    run = work()
+    assert run.state == Run.State.DONE
+    assert set(run.rows.values_list("message", flat=True)) == {"bad_request: It says: ?"}
+
+
+def test_a_run_that_ends_with_half_a_character_of_the_server_says_so(slow: Slow) -> None:
+    slow.error = EndpointDown("not_found", "It says: \ud83d\0", final=True)
+    run = work()
+    assert (run.state, run.error) == (Run.State.FAILED, "It says: ?")
+    assert run.events.filter(text="It says: ?").exists()
 
 
 def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:

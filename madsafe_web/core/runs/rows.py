@@ -25,6 +25,7 @@ from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
+from madsafe_web.core.storable import storable
 
 Event = TypeVar("Event")
 GROUP_ROWS = 1000  # a group of so many rows is written at once
@@ -232,7 +233,7 @@ class RowEngine:
         except EndpointDown:
             raise
         except CallError as error:
-            result = Result(None, Outcome.ERROR, f"{error.kind}: {error}"[:LONGEST_MESSAGE], error.kind)
+            result = Result(None, Outcome.ERROR, storable(f"{error.kind}: {error}")[:LONGEST_MESSAGE], error.kind)
         self._finished.append(Finished(chunk, key, row, result))
         self._tell()
 
@@ -326,11 +327,6 @@ def _emptied(events: list[Event]) -> list[Event]:
     taken = events[:count]
     del events[:count]
     return taken
-
-
-def storable(text: str) -> str:
-    """The text without what no database takes: NUL, and halves of characters that a model broke off."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _cached(row: tuple[Any, ...] | None) -> Reply | None:
