@@ -89,3 +89,18 @@ def test_a_server_that_asks_to_wait_for_too_long_is_down_and_says_for_how_long(a
     assert isinstance(outcome.error, EndpointDown) and outcome.error.kind == "rate_limited"
     assert f"It asks to wait {float(asked):,.0f} seconds" in str(outcome.error)
     assert outcome.waits == []
+
+
+def test_a_call_that_others_could_answer_does_not_wait_for_an_open_circuit() -> None:
+    async def main() -> None:
+        backend = OpenAICompatibleBackend("http://127.0.0.1:9/v1", "m", KEY, Policy(trip=1))
+        backend._limiter.failed()
+        with pytest.raises(EndpointDown, match="failed call after call"):
+            await backend.complete(call(), others=True)
+
+    asyncio.run(main())
+
+
+def test_a_call_that_opens_the_circuit_is_left_to_the_others() -> None:
+    outcome = converse(status(500), GOOD, trip=1, tries=4, others=True)
+    assert (outcome.error.kind, len(outcome.script.asked), outcome.waits) == ("server_error", 1, [])

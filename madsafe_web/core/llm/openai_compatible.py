@@ -26,15 +26,13 @@ import orjson
 from yarl import URL
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
+from madsafe_web.core.llm.base import OF_THE_SERVER, Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.completion import parsed, parsed_stream, refused
 from madsafe_web.core.llm.limiter import REMAINING, Limiter
 
 ENCODING = "Content-Encoding"  # the length declared is then that of what was packed
 BYTES_PER_TOKEN = 3.0  # of a request, for what it may cost before the server says so
 DETAIL_CHARACTERS = 300
-# Errors that say something about the server and not about the request: only these open the circuit.
-OF_THE_SERVER = frozenset({"timeout", "slow_body", "cut_off", "server_error"})
 SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 
 
@@ -120,8 +118,8 @@ class OpenAICompatibleBackend:
         self._patient = True
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
-    async def complete(self, call: Call) -> Reply:
-        """Answer one call, trying again where that can help.
+    async def complete(self, call: Call, *, others: bool = False) -> Reply:
+        """Answer one call, trying again where that can help; `others` says that another server could answer it too.
 
         Raises EndpointDown when the server cannot be reached, refuses the key, failed call after call for minutes or
         asks to wait for too long, else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error,
@@ -131,6 +129,7 @@ class OpenAICompatibleBackend:
         reserved = len(body) / BYTES_PER_TOKEN + call.sampling.max_tokens
         failures = slow_downs = 0
         while True:
+            self._leave(others)
             await self._admitted(reserved)
             try:
                 return self._succeeded(self._reply(await self._post(body)), reserved)
@@ -148,14 +147,19 @@ class OpenAICompatibleBackend:
                 if error.final:
                     raise
                 failures += 1
-                await self._failed(error, failures)
+                await self._failed(error, failures, others)
 
     def _succeeded(self, reply: Reply, reserved: float) -> Reply:
         self._limiter.succeeded()
         self._limiter.settle(reserved, reply.prompt_tokens + reply.completion_tokens or reserved)
         return reply
 
-    async def _failed(self, error: CallError, failures: int) -> None:
+    def _leave(self, others: bool) -> None:
+        """Raises EndpointDown where the call would wait for the end of an open circuit though others could answer."""
+        if others and self._limiter.open and (self._limiter.quiet() or self._waiting):
+            raise _down("server_error", f"{self._shown} failed call after call: look at the server.")
+
+    async def _failed(self, error: CallError, failures: int, others: bool) -> None:
         """Wait before the next attempt. Raises the error when there is none, EndpointDown when no call succeeds."""
         if error.kind in OF_THE_SERVER:
             self._limiter.failed()
@@ -164,7 +168,7 @@ class OpenAICompatibleBackend:
         if self._limiter.broken:
             message = f"{self._shown} answered no call for minutes ({error.kind}): look at the server."
             raise EndpointDown(error.kind, message, final=True) from error
-        if failures >= self._policy.tries and not self._limiter.open:
+        if others if self._limiter.open else failures >= self._policy.tries:
             raise error
         await self._wait(self._jitter.uniform(0.0, self._bound(failures)))
 
