@@ -125,3 +125,21 @@ def test_a_call_that_fails_gives_its_part_back() -> None:
     with pytest.raises(CallError):
         asyncio.run(kept.spend("e", CALL, Model(CallError("timeout", "no answer"))))
     assert (kept.spent, kept.reserved) == (Amount(), Amount())
+
+
+def test_a_call_that_waited_for_the_budget_is_not_sent_after_a_stop() -> None:
+    kept, model = budget(calls=1), Model(Reply("ok"))
+    assert kept.reserve(most_of(CALL, None))
+
+    def stopped() -> None:
+        raise RuntimeError("stopped")
+
+    async def main() -> None:
+        waiting = asyncio.create_task(kept.spend("e", CALL, model, stopped))
+        await asyncio.sleep(0)
+        kept.wake()
+        with pytest.raises(RuntimeError, match="stopped"):
+            await waiting
+
+    asyncio.run(main())
+    assert model.calls == 0

@@ -14,6 +14,7 @@ from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Rep
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import rows, service, stages
+from madsafe_web.core.runs.budget import Amount, Budget, Limits, most_of
 from madsafe_web.core.runs.rows import Group, RowEngine
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
 from madsafe_web.core.runs.worker import work_on
@@ -35,16 +36,17 @@ class Slow:
     def __init__(self, text: str = "ok") -> None:
         self.finish: Finish = "stop"
         self.error: CallError | None = None
+        self.gate: asyncio.Event | None = None
         self.text, self.now, self.most, self.calls = text, 0, 0, 0
 
     async def complete(self, call: Call) -> Reply:
         self.now, self.calls = self.now + 1, self.calls + 1
         self.most = max(self.most, self.now)
-        await asyncio.sleep(0.005)
+        await (self.gate.wait() if self.gate else asyncio.sleep(0.005))
         self.now -= 1
         if self.error:
             raise self.error
-        return Reply(self.text, self.finish)
+        return Reply(self.text, self.finish, prompt_tokens=1)
 
     async def close(self) -> None:
         return None
@@ -152,6 +154,22 @@ def test_a_database_that_is_away_during_a_look_up_ends_the_work_instead_of_holdi
     run = Run.objects.get()
     assert (run.state, run.rows.count(), slow.calls) == (Run.State.RUNNING, 0, 0)
     assert work_on(run.pk).state == Run.State.DONE
+
+
+def test_rows_that_wait_for_the_budget_send_no_call_after_a_stop(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "IDLE_WAIT_S", 0.05)
+    slow.gate = asyncio.Event()
+    run = service.run_create(stage_name="rows", values={})
+    call = templates.render("label.zh", {"prompt": "0"}, Sampling())
+    with RowEngine(STAGE, Params(), None, ["far"]) as engine:
+        engine.budget = Budget(Limits(tokens=most_of(call, None).tokens + 100), Amount())
+        engine.give(1, fetch(run, plan(run)))
+        while not slow.now:
+            engine.take()
+        engine.stop = True
+        engine.loop.call_soon_threadsafe(slow.gate.set)
+        engine.halt()
+    assert (slow.calls, engine.error) == (1, None)
 
 
 def test_a_concurrency_of_none_is_refused() -> None:

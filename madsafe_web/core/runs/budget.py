@@ -59,6 +59,10 @@ def _over(used: int, limit: int | None) -> bool:
     return limit is not None and used > limit
 
 
+def _always() -> None:
+    """Nothing ever stops the run."""
+
+
 class Budget:
     """The budget of a run as one worker keeps it; used inside one event loop.
 
@@ -104,13 +108,17 @@ class Budget:
         now = self.spent
         self.spent = Amount(max(now.calls, spent.calls), max(now.tokens, spent.tokens), max(now.cost, spent.cost))
 
-    async def spend(self, endpoint: str, call: Call, backend: Backend) -> Reply:
-        """The answer of the backend, within the budget. Raises OverBudget, and what the backend raises."""
+    async def spend(self, endpoint: str, call: Call, backend: Backend, go_on: Callable[[], None] = _always) -> Reply:
+        """The answer of the backend, within the budget.
+
+        Raises OverBudget, what the backend raises, and what `go_on` raises: it is asked after each wait.
+        """
         price = self._prices.get(endpoint)
         reserved = most_of(call, price)
         while not self.reserve(reserved):
             self._freed.clear()
             await self._freed.wait()
+            go_on()
         try:
             reply = await backend.complete(call)
         except BaseException:
@@ -119,6 +127,10 @@ class Budget:
         cost = price.cost(reply.prompt_tokens, reply.completion_tokens) if price else 0
         self.settle(reserved, Amount(1, reply.prompt_tokens + reply.completion_tokens, cost))
         return reply
+
+    def wake(self) -> None:
+        """Let the calls that wait look again, as the run stops. Called in the loop."""
+        self._freed.set()
 
     def _sentence(self, limit: str, most: Amount) -> str:
         shown = MILLION if limit == "cost" else 1

@@ -198,6 +198,8 @@ class RowEngine:
     def _hurry(self) -> None:
         """Let go of what only waits: for rows, or for its turn."""
         self._arrived.set()
+        if self.budget:
+            self.budget.wake()
         for backend in self.backends.values():
             if isinstance(backend, Patient):
                 backend.give_up_waiting()
@@ -247,7 +249,10 @@ class RowEngine:
                 return cached
         async with self.places[endpoint]:
             self._go_on()
-            given = await (self.budget.spend(endpoint, call, backend) if self.budget else backend.complete(call))
+            if self.budget:
+                given = await self.budget.spend(endpoint, call, backend, self._go_on)
+            else:
+                given = await backend.complete(call)
         tokens = given.prompt_tokens, given.completion_tokens
         reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
         self._generated.append(Generated(row, call, reply))
