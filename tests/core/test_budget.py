@@ -143,3 +143,18 @@ def test_a_call_that_waited_for_the_budget_is_not_sent_after_a_stop() -> None:
 
     asyncio.run(main())
     assert model.calls == 0
+
+
+def test_a_server_that_does_not_tell_its_tokens_counts_as_the_most_that_its_calls_can_use() -> None:
+    price = Price(2.0, 3.0, "CNY")
+    kept = Budget(Limits(cost=10**9), NOTHING, prices={"e": price})
+    reply = asyncio.run(kept.spend("e", CALL, Model(Reply("ok"))))
+    assert (kept.spent, kept.reserved) == (most_of(CALL, price), NOTHING)
+    assert (reply.prompt_tokens, reply.completion_tokens) == (4 + AROUND_MESSAGE, 10)  # so that a resume knows it too
+
+
+def test_the_offline_rules_use_no_tokens() -> None:
+    kept, rules = budget(tokens=10**9), Model(Reply("ok"))
+    rules.offline_rules = True
+    asyncio.run(kept.spend("rules", CALL, rules))
+    assert kept.spent == Amount(1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from madsafe_web.core.llm.base import Backend, Call, Reply
 from madsafe_web.core.llm.prices import MILLION, Price
@@ -109,7 +109,7 @@ class Budget:
         self.spent = Amount(max(now.calls, spent.calls), max(now.tokens, spent.tokens), max(now.cost, spent.cost))
 
     async def spend(self, endpoint: str, call: Call, backend: Backend, go_on: Callable[[], None] = _always) -> Reply:
-        """The answer of the backend, within the budget.
+        """The answer of the backend, within the budget; without a word on its tokens it counts as the most it can use.
 
         Raises OverBudget, what the backend raises, and what `go_on` raises: it is asked after each wait.
         """
@@ -124,6 +124,9 @@ class Budget:
         except BaseException:
             self.release(reserved)
             raise
+        if not (reply.prompt_tokens or reply.completion_tokens or backend.offline_rules):
+            prompt, completion = _most_tokens(call)  # the server does not say what it used
+            reply = replace(reply, prompt_tokens=prompt, completion_tokens=completion)
         cost = price.cost(reply.prompt_tokens, reply.completion_tokens) if price else 0
         self.settle(reserved, Amount(1, reply.prompt_tokens + reply.completion_tokens, cost))
         return reply
@@ -143,7 +146,12 @@ class Budget:
 
 
 def most_of(call: Call, price: Price | None) -> Amount:
-    """The most that a call can use: a token is at least one byte of a message."""
-    prompt = sum(len(message.content.encode()) + AROUND_MESSAGE for message in call.messages)
-    completion = call.sampling.max_tokens
+    """The most that a call can use."""
+    prompt, completion = _most_tokens(call)
     return Amount(1, prompt + completion, price.cost(prompt, completion) if price else 0)
+
+
+def _most_tokens(call: Call) -> tuple[int, int]:
+    """The most tokens of prompt and reply: one is at least one byte of a message."""
+    prompt = sum(len(message.content.encode()) + AROUND_MESSAGE for message in call.messages)
+    return prompt, call.sampling.max_tokens
