@@ -96,7 +96,8 @@ def _reply(message: Any, reason: Any, usage: Any) -> Reply:
     reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
     if not isinstance(text, str) or not isinstance(reasoning, str):
         raise TypeError("the text is no string")
-    tokens = [_count((usage or {}).get(name)) for name in ("prompt_tokens", "completion_tokens")]
+    usage = usage or {}
+    tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     text, reasoning, finish = thought_apart(text, reasoning, FINISHES.get(str(reason), "stop"))
     return Reply(text, finish, reasoning, *tokens)
 
