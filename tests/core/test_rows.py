@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from django.db import OperationalError
@@ -190,6 +190,22 @@ def test_why_a_reply_held_nothing_is_a_state_of_its_own(slow: Slow, finish: Fini
     run = work()
     assert run.state == Run.State.DONE
     assert set(run.rows.values_list("outcome", "error_class")) == {(outcome, kind)}
+
+
+def test_the_reason_of_an_earlier_reply_does_not_explain_a_later_one(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def complete(call: Call) -> Reply:
+        return Reply("", "stop" if call.sample else "thinking")
+
+    async def twice(row: str, params: Params, context: None, ask: Ask) -> Result:
+        for sample in range(2):
+            await ask(params.endpoint, templates.render("label.zh", {"prompt": row}, Sampling(), sample))
+        return Result(None, Outcome.UNPARSED)
+
+    monkeypatch.setattr(slow, "complete", complete)
+    monkeypatch.setattr(stages, "stages", lambda: {"rows": replace(STAGE, process=twice)})
+    assert set(work().rows.values_list("outcome", "error_class")) == {("unparsed", "")}
 
 
 def test_a_refused_row_is_not_asked_again_by_the_next_run(slow: Slow) -> None:

@@ -300,7 +300,7 @@ class RowEngine:
 
 
 class Asking:
-    """What the row function of one row asks through (see `Ask`); knows why a reply held nothing to read."""
+    """What the row function of one row asks through (see `Ask`); knows why its last reply held nothing to read."""
 
     __slots__ = ("_engine", "_nothing")
 
@@ -310,7 +310,7 @@ class Asking:
 
     async def __call__(self, endpoint: str, call: Call) -> Reply:
         reply = await self._engine.reply(endpoint, call)
-        self._nothing = NOTHING_TO_READ.get(reply.finish, self._nothing)
+        self._nothing = NOTHING_TO_READ.get(reply.finish)
         return reply
 
     async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
