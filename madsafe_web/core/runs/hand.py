@@ -85,7 +85,8 @@ class Hand:
     def _begin(self, chunk: Chunk) -> None:
         self._chunks[chunk.pk] = chunk
         if self.engine.budget:
-            self.engine.budget.learn(usage.spent(self.run))
+            # in the loop, which adds to it at every reply: a sum of this thread could forget one
+            self.engine.loop.call_soon_threadsafe(self.engine.budget.learn, usage.spent(self.run))
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")
