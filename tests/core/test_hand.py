@@ -101,3 +101,11 @@ def test_what_other_workers_used_is_learnt_in_the_loop_that_counts_the_replies(
     Run.objects.filter(pk=run.pk).update(most_calls=5)
     assert worker.work_on(run.pk).state == S.DONE
     assert set(learnt_in) == {"rows"}
+
+
+def test_a_budget_of_time_ends_also_a_run_that_reserves_no_call() -> None:
+    run = started()
+    Run.objects.filter(pk=run.pk).update(most_seconds=0)
+    run = worker.work_on(run.pk)
+    assert (run.state, run.rows.count()) == (S.OVER_BUDGET, 0)
+    assert "The budget of 0 seconds is spent" in run.error

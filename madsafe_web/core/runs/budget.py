@@ -82,10 +82,14 @@ class Budget:
         self._ends = clock() + limits.seconds - worked if limits.seconds is not None else None
         self._freed = asyncio.Event()
 
-    def reserve(self, most: Amount) -> bool:
-        """Whether so much is reserved now; else wait until a call in flight ends. Raises OverBudget."""
+    def refuse_late(self) -> None:
+        """Raises OverBudget when the time is spent, for work that reserves nothing too. From any thread."""
         if self._ends is not None and self._clock() >= self._ends:
             raise OverBudget(f"The budget of {self.limits.seconds} seconds is spent. {WHAT_TO_DO}")
+
+    def reserve(self, most: Amount) -> bool:
+        """Whether so much is reserved now; else wait until a call in flight ends. Raises OverBudget."""
+        self.refuse_late()
         if not self.limits.passed(self.spent + self.reserved + most):
             self.reserved += most
             return True

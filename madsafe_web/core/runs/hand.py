@@ -59,6 +59,8 @@ class Hand:
         """Work until nothing is free and nothing in hand. Raises what ended it early, Stopped also at the deadline."""
         try:
             while self._fill(deadline):
+                if self.engine.budget:
+                    self.engine.budget.refuse_late()  # likelihoods and choices reserve nothing
                 group = self.engine.take()
                 self._store(group)
                 if self.engine.error:
