@@ -16,6 +16,7 @@ FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_fi
 # How providers say that their own filter refused the request or the reply.
 REFUSALS = ("content_filter", "data_inspection_failed", "datainspectionfailed", "content_policy_violation")
 OPENS, CLOSES = "<think>", "</think>"
+MOST_TOKENS = 2**31 - 1  # that a column of the database holds
 END_OF_STREAM = b"[DONE]"
 
 
@@ -96,9 +97,17 @@ def _reply(message: Any, reason: Any, usage: Any) -> Reply:
     if not isinstance(text, str) or not isinstance(reasoning, str):
         raise TypeError("the text is no string")
     usage = usage or {}
-    tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+    tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     text, reasoning, finish = thought_apart(text, reasoning, FINISHES.get(str(reason), "stop"))
     return Reply(text, finish, reasoning, *tokens)
+
+
+def _count(given: Any) -> int:
+    """A number of tokens as the database takes it, whatever the server says."""
+    try:
+        return max(0, min(int(given or 0), MOST_TOKENS))
+    except OverflowError:  # infinity
+        return MOST_TOKENS
 
 
 def _add(pieces: dict[str, str], event: Any, where: str) -> str | None:

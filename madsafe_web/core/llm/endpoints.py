@@ -19,7 +19,7 @@ from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
 from madsafe_web.core.llm import options
 from madsafe_web.core.llm.base import Backend, Call, Sampling
-from madsafe_web.core.llm.replicas import REST_S, Replicas
+from madsafe_web.core.llm.replicas import REST_S, Replicas, Server
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
 
@@ -138,12 +138,14 @@ def backend_for(endpoint: Endpoint) -> Backend:
 
 def backend_of(wanted: EndpointSpec) -> Backend:
     """A new backend from a spec. Raises StageError when a server of it must not be asked."""
-    create: Callable[[EndpointSpec], Backend] = import_module(f"madsafe_web.core.llm.{wanted.backend}").create
+    module = import_module(f"madsafe_web.core.llm.{wanted.backend}")
+    create: Callable[[EndpointSpec], Backend] = module.create
+    served: Callable[[EndpointSpec], Server] = module.create  # what it is for those in SERVED
     urls = options.urls(wanted.base_url, wanted.options)
     try:
         if len(urls) == 1 or wanted.backend not in SERVED:
             return create(wanted)
-        servers = [create(replace(wanted, base_url=url)) for url in urls]
+        servers = [served(replace(wanted, base_url=url)) for url in urls]
         return Replicas(servers, wanted.options.get("replica_rest", REST_S))
     except ValueError as error:
         raise StageError(f"Endpoint '{wanted.name}': {error}") from None

@@ -26,7 +26,7 @@ import orjson
 from yarl import URL
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
+from madsafe_web.core.llm.base import OF_THE_SERVER, Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.completion import parsed, parsed_stream, refused
 from madsafe_web.core.llm.limiter import REMAINING, Limiter
 
@@ -52,7 +52,7 @@ class HttpEndpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Waiting and retrying. Times in seconds; a Retry-After beyond `longest_wait` ends the call instead of waiting."""
+    """Waiting and retrying. Times in seconds; a Retry-After beyond `longest_wait` takes the endpoint down instead."""
 
     total_timeout: float = 120.0
     connect_timeout: float = 10.0
@@ -118,17 +118,18 @@ class OpenAICompatibleBackend:
         self._patient = True
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
-    async def complete(self, call: Call) -> Reply:
-        """Answer one call, trying again where that can help.
+    async def complete(self, call: Call, *, others: bool = False) -> Reply:
+        """Answer one call, trying again where that can help; `others` says that another server could answer it too.
 
-        Raises EndpointDown when the server cannot be reached, refuses the key or failed call after call for minutes,
-        else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error, bad_request, too_large, or
-        one of those in completion.py; no message ever holds the key.
+        Raises EndpointDown when the server cannot be reached, refuses the key, failed call after call for minutes or
+        asks to wait for too long, else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error,
+        bad_request, too_large, or one of those in completion.py; no message ever holds the key.
         """
         body = self._body(call)
         reserved = len(body) / BYTES_PER_TOKEN + call.sampling.max_tokens
         failures = slow_downs = 0
         while True:
+            self._leave(others)
             await self._admitted(reserved)
             try:
                 return self._succeeded(self._reply(await self._post(body)), reserved)
@@ -137,27 +138,37 @@ class OpenAICompatibleBackend:
                 self.refusals += 1
                 self._limiter.settle(reserved, 0)
                 self._limiter.refused(error.retry_after)
-                patient = (error.retry_after or 0.0) <= self._policy.longest_wait
-                if slow_downs >= self._policy.rate_limit_tries or not patient:
+                if (error.retry_after or 0.0) > self._policy.longest_wait:
+                    wait = f"It asks to wait {error.retry_after:,.0f} seconds: resume after them."
+                    raise _down("rate_limited", f"{error} {wait}") from error
+                if slow_downs >= self._policy.rate_limit_tries:
                     raise
             except CallError as error:
                 if error.final:
                     raise
                 failures += 1
-                await self._failed(error, failures)
+                await self._failed(error, failures, others)
 
     def _succeeded(self, reply: Reply, reserved: float) -> Reply:
         self._limiter.succeeded()
         self._limiter.settle(reserved, reply.prompt_tokens + reply.completion_tokens or reserved)
         return reply
 
-    async def _failed(self, error: CallError, failures: int) -> None:
+    def _leave(self, others: bool) -> None:
+        """Raises EndpointDown where the call would wait for the end of an open circuit though others could answer."""
+        if others and self._limiter.open and (self._limiter.quiet() or self._waiting):
+            raise _down("server_error", f"{self._shown} failed call after call: look at the server.")
+
+    async def _failed(self, error: CallError, failures: int, others: bool) -> None:
         """Wait before the next attempt. Raises the error when there is none, EndpointDown when no call succeeds."""
-        self._limiter.failed()
+        if error.kind in OF_THE_SERVER:
+            self._limiter.failed()
+        else:
+            self._limiter.answered()
         if self._limiter.broken:
             message = f"{self._shown} answered no call for minutes ({error.kind}): look at the server."
             raise EndpointDown(error.kind, message, final=True) from error
-        if failures >= self._policy.tries and not self._limiter.open:
+        if others if self._limiter.open else failures >= self._policy.tries:
             raise error
         await self._wait(self._jitter.uniform(0.0, self._bound(failures)))
 
