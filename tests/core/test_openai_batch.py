@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Reply, Sampling
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Patient, Reply, Sampling
 from madsafe_web.core.llm.openai_batch import OpenAIBatchBackend, call_id, create, parsed, payload
 from madsafe_web.core.runs.errors import NeedsPeople
 
@@ -192,6 +192,42 @@ def test_a_call_without_a_result_fails_alone_and_is_asked_anew(settings: Any, tm
     good, bad, again = run(provider, work, settings, tmp_path)
     assert (good.text, bad.kind, again.text) == ("re: a", "batch_completed", "re: b")
     assert provider.asked == 3
+
+
+def test_calls_that_are_being_gathered_are_not_sent_once_the_run_stops(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> None:
+        backend = make()
+        assert isinstance(backend, Patient)
+        asked = asyncio.create_task(backend.complete(call("a")))
+        await asyncio.sleep(0)
+        backend.give_up_waiting()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        with pytest.raises(asyncio.CancelledError):
+            await backend.complete(call("b"))
+        await asyncio.gather(*backend._tasks)
+
+    run(provider, work, settings, tmp_path)
+    assert provider.asked == 0 and not list(tmp_path.rglob("*.json"))
+
+
+def test_a_batch_that_was_sent_before_the_run_stopped_is_not_paid_again(settings: Any, tmp_path: Path) -> None:
+    provider = Provider(looks=10_000)
+
+    async def work(make: Any) -> str:
+        backend = make()
+        asked = asyncio.create_task(backend.complete(call("a")))
+        while not provider.batches:
+            await asyncio.sleep(0.01)
+        backend.give_up_waiting()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        provider.looks = 0
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 1
 
 
 @pytest.mark.parametrize("end", ["failed", "expired", "cancelled"])

@@ -91,6 +91,9 @@ class OpenAIBatchBackend:
         self._followed: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._patient_until = 0.0
+        self._waiting: set[asyncio.Task[Any]] = set()
+        self._patient = True
+        self.refusals = 0  # see `Patient`; the library waits for those of the Batch API
 
     async def complete(self, call: Call) -> Reply:
         """Answer one call. Raises CallError for a call that failed, EndpointDown when batches cannot be made, and
@@ -111,8 +114,26 @@ class OpenAIBatchBackend:
             left = self._patient_until - time.monotonic()
             if left <= 0:
                 raise NeedsPeople("The provider is still working on a batch. It is kept: resume to look again.")
-            await asyncio.wait([answer], timeout=left)
+            await self._wait(answer, left)
         return answer.result()
+
+    async def _wait(self, answer: asyncio.Future[Reply], seconds: float) -> None:
+        if not self._patient:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task
+        self._waiting.add(task)
+        try:
+            await asyncio.wait([answer], timeout=seconds)
+        finally:
+            self._waiting.discard(task)
+
+    def give_up_waiting(self) -> None:
+        """See `Patient`. What was sent is noted and found by whoever goes on; what was only gathered is not sent."""
+        self._patient = False
+        self._gathered.clear()
+        for task in self._waiting:
+            task.cancel()
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -127,6 +148,8 @@ class OpenAIBatchBackend:
         """Wait for the batch that holds the call already, or gather it for the next one."""
         batch = self._noted.get(key) if self._noted else None
         if batch is None:
+            if not self._patient:
+                return
             if not self._gathered:
                 self._start(self._flush())
             self._gathered.append(key)
