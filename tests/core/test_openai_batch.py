@@ -230,6 +230,30 @@ def test_a_batch_that_was_sent_before_the_run_stopped_is_not_paid_again(settings
     assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 1
 
 
+def test_patience_begins_anew_when_nothing_is_waited_for(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> str:
+        backend = make()
+        await backend.complete(call("a"))
+        backend._patient_until = 0.0  # as it is long after the last result
+        return str((await backend.complete(call("b"))).text)
+
+    assert run(Provider(), work, settings, tmp_path) == "re: b"
+
+
+def test_a_reply_that_was_handed_over_is_not_kept_and_can_be_had_again(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        backend = make()
+        for _ in range(2):
+            reply = await backend.complete(call("a"))
+            assert not backend._answers and not backend._bodies
+            await asyncio.gather(*backend._tasks)
+        return str(reply.text)
+
+    provider = Provider()
+    assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 1
+
+
 @pytest.mark.parametrize("end", ["failed", "expired", "cancelled"])
 def test_a_batch_that_came_to_nothing_fails_its_calls(end: str, settings: Any, tmp_path: Path) -> None:
     async def work(make: Any) -> None:

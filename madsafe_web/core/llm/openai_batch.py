@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,7 +101,7 @@ class OpenAIBatchBackend:
         """
         if self._noted is None:
             self._noted = self._read()
-        if not self._answers:
+        if not self._bodies:  # nothing is waited for: patience begins anew
             self._be_patient()
         body = payload(self._model, call)
         key = call_id(body, call.sample)
@@ -115,6 +115,8 @@ class OpenAIBatchBackend:
             if left <= 0:
                 raise NeedsPeople("The provider is still working on a batch. It is kept: resume to look again.")
             await self._wait(answer, left)
+        if self._answers.get(key) is answer:
+            del self._answers[key]
         return answer.result()
 
     async def _wait(self, answer: asyncio.Future[Reply], seconds: float) -> None:
@@ -203,15 +205,22 @@ class OpenAIBatchBackend:
             )
             for key in batch.ids:
                 self._end(key, ended)
+        finally:
+            self._followed.discard(batch.digest)
 
     def _again(self, batch: Batch) -> None:
         """Gather the calls of a batch that was never sent; those that nobody asked yet come by themselves."""
         self._forget(batch)
+        self._drop(batch.ids)
         for key in batch.ids:
-            if self._noted:
-                self._noted.pop(key, None)
             if key in self._bodies:
                 self._send(key)
+
+    def _drop(self, keys: Iterable[str]) -> None:
+        """Know of no batch that holds these calls."""
+        for key in keys:
+            if self._noted:
+                self._noted.pop(key, None)
 
     def _hand_out(self, batch: Batch, lines: list[dict[str, Any]], state: str) -> None:
         wanted, good = set(batch.ids), []
@@ -225,7 +234,8 @@ class OpenAIBatchBackend:
             good += [key] if isinstance(answer, Reply) else []
         for key in wanted:
             self._end(key, CallError(f"batch_{state}", f"The batch ended as {state} without this call."))
-        batch.ids = good  # the others are asked anew when they are retried
+        self._drop(set(batch.ids) - set(good))  # asked anew when they are retried
+        batch.ids = good
         if good:
             self._note(batch)
         else:
