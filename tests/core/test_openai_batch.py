@@ -37,6 +37,8 @@ class Provider:
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     drop: set[str] = field(default_factory=set)  # texts without a result
 
+    page: bool = False  # a web page in place of an answer
+
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/v1/files", self.upload)
@@ -47,6 +49,8 @@ class Provider:
         return app
 
     async def upload(self, request: web.Request) -> web.Response:
+        if self.page:
+            return web.Response(text="<html></html>", content_type="text/html")
         if self.status != 200:
             return web.json_response(
                 {"error": {"message": f"no {request.headers['Authorization']}"}}, status=self.status
@@ -252,6 +256,15 @@ def test_a_reply_that_was_handed_over_is_not_kept_and_can_be_had_again(settings:
 
     provider = Provider()
     assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 1
+
+
+def test_a_web_page_in_place_of_the_batch_api_ends_the_endpoint(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> None:
+        await make().complete(call("a"))
+
+    with pytest.raises(EndpointDown) as caught:
+        run(Provider(page=True), work, settings, tmp_path)
+    assert caught.value.kind == "bad_response" and "<html>" not in str(caught.value)
 
 
 @pytest.mark.parametrize("end", ["failed", "expired", "cancelled"])

@@ -197,14 +197,11 @@ class OpenAIBatchBackend:
                 state, files = await self._client.look(batch.id)
             found = [line for file in files for line in await self._client.lines(file)]
             self._hand_out(batch, found, state)
-        except (CallError, OSError) as error:
+        except Exception as error:  # whatever it is, somebody waits for these calls
             if not batch.id and isinstance(error, CallError) and error.kind != "unreachable":
                 self._forget(batch)  # it was refused; an answer that was lost on the way is looked for later
-            ended = (
-                error if isinstance(error, CallError) else EndpointDown("storage", f"{type(error).__name__} in var.")
-            )
             for key in batch.ids:
-                self._end(key, ended)
+                self._end(key, told(error))
         finally:
             self._followed.discard(batch.digest)
 
@@ -291,6 +288,17 @@ def payload(model: str, call: Call) -> dict[str, Any]:
 def call_id(body: Mapping[str, Any], sample: int) -> str:
     """What names a call in every batch: the same call has the same id in whatever process."""
     return hashlib.blake2b(json.dumps([body, sample], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def told(error: Exception) -> CallError:
+    """What ends the calls of a batch: an error of the client as it is, any other without its own words."""
+    if isinstance(error, CallError):
+        return error
+    name = type(error).__name__
+    if isinstance(error, OSError):
+        return EndpointDown("storage", f"{name} in var.", final=True)
+    message = f"The Batch API gave something that cannot be read ({name}): look at the address of this endpoint."
+    return EndpointDown("bad_response", message, final=True)
 
 
 def parsed(line: Mapping[str, Any]) -> Reply | CallError:
