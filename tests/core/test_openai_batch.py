@@ -37,6 +37,8 @@ class Provider:
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     drop: set[str] = field(default_factory=set)  # texts without a result
 
+    gone: set[str] = field(default_factory=set)  # files that it has no more
+    missing: bool = False  # no list of batches
     page: bool = False  # a web page in place of an answer
 
     def app(self) -> web.Application:
@@ -69,10 +71,14 @@ class Provider:
         return web.json_response(self.batches[name])
 
     async def every(self, request: web.Request) -> web.Response:
+        if self.missing:
+            raise web.HTTPNotFound
         return web.json_response({"object": "list", "data": list(self.batches.values()), "has_more": False})
 
     async def look(self, request: web.Request) -> web.Response:
-        batch = self.batches[request.match_info["id"]]
+        batch = self.batches.get(request.match_info["id"])
+        if batch is None:
+            raise web.HTTPNotFound
         batch["looks"] += 1
         if batch["looks"] > self.looks:
             batch["status"] = self.end
@@ -90,6 +96,8 @@ class Provider:
         return line["body"]["messages"][0]["content"] not in self.drop
 
     async def content(self, request: web.Request) -> web.Response:
+        if request.match_info["id"] in self.gone:
+            raise web.HTTPNotFound
         return web.Response(text=self.files[request.match_info["id"]])
 
     @property
@@ -256,6 +264,48 @@ def test_a_reply_that_was_handed_over_is_not_kept_and_can_be_had_again(settings:
 
     provider = Provider()
     assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 1
+
+
+@pytest.mark.parametrize("lost", ["batches", "files"])
+def test_a_noted_batch_that_the_provider_lost_is_asked_anew(lost: str, settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        if lost == "batches":
+            provider.batches.clear()
+        else:
+            provider.gone = set(provider.files)
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 2
+
+
+def test_an_address_without_a_batch_api_leaves_the_note_of_a_batch(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> None:
+        await make().complete(call("a"))
+        provider.batches.clear()
+        provider.missing = True
+        await make().complete(call("a"))
+
+    with pytest.raises(EndpointDown) as caught:
+        run(provider, work, settings, tmp_path)
+    assert caught.value.kind == "not_found" and list(tmp_path.rglob("*.json"))
+
+
+def test_a_note_older_than_the_files_of_the_provider_is_not_waited_for(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        note = next(tmp_path.rglob("*.json"))
+        note.write_text(json.dumps({**json.loads(note.read_text()), "made": 0}))
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a"
+    assert provider.asked == 2 and len(list(tmp_path.rglob("*.json"))) == 1
 
 
 def test_a_web_page_in_place_of_the_batch_api_ends_the_endpoint(settings: Any, tmp_path: Path) -> None:

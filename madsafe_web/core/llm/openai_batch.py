@@ -185,7 +185,11 @@ class OpenAIBatchBackend:
         return batch.id or await self._client.find(batch.digest)
 
     async def _follow(self, batch: Batch, begin: Coroutine[Any, Any, str]) -> None:
-        """Wait for the end of a batch and hand out its results. What goes wrong ends all its calls."""
+        """Wait for the end of a batch and hand out its results. What goes wrong ends all its calls.
+
+        A batch of an earlier worker that the provider has no more is asked anew.
+        """
+        earlier = bool(batch.id)
         try:
             batch.id = await begin
             if not batch.id:
@@ -198,6 +202,8 @@ class OpenAIBatchBackend:
             found = [line for file in files for line in await self._client.lines(file)]
             self._hand_out(batch, found, state)
         except Exception as error:  # whatever it is, somebody waits for these calls
+            if earlier and await self._gone(batch, error):
+                return self._again(batch)
             if not batch.id and isinstance(error, CallError) and error.kind != "unreachable":
                 self._forget(batch)  # it was refused; an answer that was lost on the way is looked for later
             for key in batch.ids:
@@ -205,8 +211,18 @@ class OpenAIBatchBackend:
         finally:
             self._followed.discard(batch.digest)
 
+    async def _gone(self, batch: Batch, error: Exception) -> bool:
+        """Whether the provider has a batch or its results no more: not found, though its list of batches is."""
+        if not (isinstance(error, CallError) and error.kind == "not_found"):
+            return False
+        try:
+            await self._client.find(batch.digest)
+        except Exception:  # the first error tells more
+            return False
+        return True
+
     def _again(self, batch: Batch) -> None:
-        """Gather the calls of a batch that was never sent; those that nobody asked yet come by themselves."""
+        """Gather the calls of a batch that is not there; those that nobody asked yet come by themselves."""
         self._forget(batch)
         self._drop(batch.ids)
         for key in batch.ids:
@@ -268,6 +284,7 @@ class OpenAIBatchBackend:
             batch = Batch(**json.loads(path.read_bytes()))
             if time.time() - batch.made > KEPT_S:
                 path.unlink(missing_ok=True)
+                continue
             noted |= dict.fromkeys(batch.ids, batch)
         return noted
 
