@@ -132,6 +132,7 @@ def test_another_path_of_the_same_server_keeps_the_key(boss: User) -> None:
         ({"options": {"rpm": 0}}, "options"),
         ({"options": {"stream": 1}}, "options"),
         ({"options": {"extra": ["n"]}}, "options"),
+        ({"backend": "openai_batch", "options": {"replicas": ["https://b.example.org/v1"]}}, "options"),
         ({"options": {"extra": {"messages": []}}}, "options"),
     ],
 )

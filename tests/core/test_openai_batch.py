@@ -15,7 +15,7 @@ from aiohttp import web
 
 from madsafe_web.core import outbound
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Patient, Reply, Sampling
-from madsafe_web.core.llm.openai_batch import OpenAIBatchBackend, call_id, create, parsed, payload
+from madsafe_web.core.llm.openai_batch import OpenAIBatchBackend, call_id, create, payload
 from madsafe_web.core.runs.errors import NeedsPeople
 
 QUICK = {"batch_gather": 0.05, "batch_poll": 0.05, "batch_patience": 5.0}
@@ -342,18 +342,14 @@ def test_a_server_that_must_not_be_asked_is_refused() -> None:
         create(endpoint)
 
 
-@pytest.mark.parametrize(
-    ("line", "kind"),
-    [
-        ({"response": {"status_code": 429}}, "rate_limited"),
-        ({"response": {"status_code": 500}}, "server_error"),
-        ({"response": None, "error": {"code": "x"}}, "bad_request"),
-        ({"response": {"status_code": 200, "body": {"choices": []}}}, "bad_response"),
-    ],
-)
-def test_a_line_that_is_no_reply_has_its_own_class(line: dict[str, Any], kind: str) -> None:
-    found = parsed(line)
-    assert isinstance(found, CallError) and found.kind == kind
+def test_extra_fields_are_sent_with_every_call(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> None:
+        await make(extra={"enable_thinking": False}).complete(call("a"))
+
+    provider = Provider()
+    run(provider, work, settings, tmp_path)
+    body = json.loads(provider.files["file-0"])["body"]
+    assert (body["enable_thinking"], body["model"]) == (False, "m")
 
 
 def test_the_id_of_a_call_holds_its_sample() -> None:

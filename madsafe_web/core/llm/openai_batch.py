@@ -1,6 +1,7 @@
 """Backend `openai_batch`: calls gathered into files for the provider's Batch API, at half the price and within a day.
 
-Endpoint: `base_url`, `model`, `api_key`, and as many calls at the same time as a batch may hold; `options`: see Pace.
+Endpoint: `base_url`, `model`, `api_key`, and as many calls at the same time as a batch may hold; `options`: see Pace,
+and `extra`, fields added to every request.
 What was sent is noted in the var folder before it is sent, so that whoever works on the run next waits for the batches
 that are there instead of paying for them again. Results are matched by the id of the call, never by their order.
 """
@@ -18,13 +19,13 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.batch_client import BatchClient
+from madsafe_web.core.llm.completion import completed, refused, without_key
 from madsafe_web.core.runs.errors import NeedsPeople
 from madsafe_web.core.textio import atomic_write
 
 ENDED = ("completed", "failed", "expired", "cancelled")
-FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 KEPT_S = 30 * 24 * 3600.0  # as long as providers keep result files
 
 
@@ -74,7 +75,7 @@ def create(endpoint: BatchEndpoint) -> OpenAIBatchBackend:
     pace = Pace(**{name: value for name, value in endpoint.options.items() if name in names})
     owner = hashlib.blake2b(f"{endpoint.base_url} {endpoint.model}".encode(), digest_size=8).hexdigest()
     folder = Path(settings.VAR_DIR, "batches", owner)
-    return OpenAIBatchBackend(BatchClient(endpoint.base_url, endpoint.api_key), endpoint.model, folder, pace)
+    return OpenAIBatchBackend(BatchClient(endpoint.base_url, endpoint.api_key), endpoint, folder, pace)
 
 
 class OpenAIBatchBackend:
@@ -82,8 +83,8 @@ class OpenAIBatchBackend:
 
     offline_rules = False
 
-    def __init__(self, client: BatchClient, model: str, folder: Path, pace: Pace) -> None:
-        self._client, self._model, self._folder, self._pace = client, model, folder, pace
+    def __init__(self, client: BatchClient, endpoint: BatchEndpoint, folder: Path, pace: Pace) -> None:
+        self._client, self._endpoint, self._folder, self._pace = client, endpoint, folder, pace
         self._noted: dict[str, Batch] | None = None  # call → the batch that holds it
         self._bodies: dict[str, dict[str, Any]] = {}  # of the calls that wait for an answer
         self._gathered: list[str] = []
@@ -103,7 +104,7 @@ class OpenAIBatchBackend:
             self._noted = self._read()
         if not self._bodies:  # nothing is waited for: patience begins anew
             self._be_patient()
-        body = payload(self._model, call)
+        body = payload(self._endpoint.model, call) | dict(self._endpoint.options.get("extra", {}))
         key = call_id(body, call.sample)
         if key not in self._answers:
             self._answers[key] = asyncio.get_running_loop().create_future()
@@ -242,7 +243,7 @@ class OpenAIBatchBackend:
             if key not in wanted:
                 continue
             wanted.discard(key)
-            answer = parsed(line)
+            answer = parsed(line, self._endpoint.api_key)
             self._end(key, answer)
             good += [key] if isinstance(answer, Reply) else []
         for key in wanted:
@@ -290,7 +291,7 @@ class OpenAIBatchBackend:
 
 
 def payload(model: str, call: Call) -> dict[str, Any]:
-    """The body of a call, with standard fields only."""
+    """The body of a call, with standard fields only; the option `extra` adds others."""
     sampling = call.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -318,19 +319,19 @@ def told(error: Exception) -> CallError:
     return EndpointDown("bad_response", message, final=True)
 
 
-def parsed(line: Mapping[str, Any]) -> Reply | CallError:
-    """The reply in a line of a result file, or the error in its place."""
-    response = line.get("response") or {}
-    status = response.get("status_code", 0)
-    if status != 200:
-        kind = "rate_limited" if status == 429 else "server_error" if status >= 500 else "bad_request"
-        return CallError(kind, f"The Batch API gave {status or 'no answer'} for this call.")
+def parsed(line: Mapping[str, Any], key: str) -> Reply | CallError:
+    """The reply in a line of a result file, without our key, or the error in its place."""
     try:
-        body, usage = response["body"], response["body"].get("usage") or {}
-        choice = body["choices"][0]
-        message = choice["message"]
-        text, reasoning = message.get("content") or "", message.get("reasoning_content") or ""
-        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        return Reply(str(text), FINISHES.get(str(choice.get("finish_reason")), "stop"), str(reasoning), *tokens)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        response = line.get("response") or {}
+        status, body = response.get("status_code", 0), response.get("body")
+        if status == 200:
+            return without_key(completed(body, "The Batch API"), key)
+        error = body.get("error") if isinstance(body, dict) else None
+        if status == 400 and isinstance(error, dict) and refused(str(error.get("code") or "")):
+            return Reply("", finish="content_filter")
+        kind = "rate_limited" if status == 429 else "server_error" if status >= 500 else "bad_request"
+        return CallError(kind, f"The Batch API gave {int(status) or 'no answer'} for this call.")
+    except CallError as error:
+        return error
+    except (TypeError, AttributeError, ValueError, OverflowError):
         return CallError("bad_response", "The Batch API gave something that is no chat completion.")
