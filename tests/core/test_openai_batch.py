@@ -317,6 +317,19 @@ def test_a_web_page_in_place_of_the_batch_api_ends_the_endpoint(settings: Any, t
     assert caught.value.kind == "bad_response" and "<html>" not in str(caught.value)
 
 
+def test_what_another_worker_sent_while_calls_were_gathered_is_not_sent_again(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> list[Reply]:
+        late = make(batch_gather=0.2)
+        asked = [asyncio.create_task(late.complete(call(text))) for text in "ab"]
+        await asyncio.sleep(0)
+        await make(batch_gather=0.01).complete(call("a"))
+        return list(await asyncio.gather(*asked))
+
+    provider = Provider()
+    assert [reply.text for reply in run(provider, work, settings, tmp_path)] == ["re: a", "re: b"]
+    assert provider.asked == 2
+
+
 @pytest.mark.parametrize("end", ["failed", "expired", "cancelled"])
 def test_a_batch_that_came_to_nothing_fails_its_calls(end: str, settings: Any, tmp_path: Path) -> None:
     async def work(make: Any) -> None:

@@ -85,7 +85,9 @@ class OpenAIBatchBackend:
 
     def __init__(self, client: BatchClient, endpoint: BatchEndpoint, folder: Path, pace: Pace) -> None:
         self._client, self._endpoint, self._folder, self._pace = client, endpoint, folder, pace
-        self._noted: dict[str, Batch] | None = None  # call → the batch that holds it
+        self._began = False
+        self._noted: dict[str, Batch] = {}  # call → the batch of an earlier or another worker that holds it
+        self._known: set[str] = set()  # digests of the notes that were read or written here
         self._bodies: dict[str, dict[str, Any]] = {}  # of the calls that wait for an answer
         self._gathered: list[str] = []
         self._answers: dict[str, asyncio.Future[Reply]] = {}
@@ -100,8 +102,9 @@ class OpenAIBatchBackend:
         """Answer one call. Raises CallError for a call that failed, EndpointDown when batches cannot be made, and
         NeedsPeople when the provider takes longer than we wait: the run is resumed later and finds its batches.
         """
-        if self._noted is None:
-            self._noted = self._read()
+        if not self._began:
+            self._noted = self._read(unsent=True)
+            self._began = True
         if not self._bodies:  # nothing is waited for: patience begins anew
             self._be_patient()
         body = payload(self._endpoint.model, call) | dict(self._endpoint.options.get("extra", {}))
@@ -149,7 +152,7 @@ class OpenAIBatchBackend:
 
     def _send(self, key: str) -> None:
         """Wait for the batch that holds the call already, or gather it for the next one."""
-        batch = self._noted.get(key) if self._noted else None
+        batch = self._noted.get(key)
         if batch is None:
             if not self._patient:
                 return
@@ -168,6 +171,12 @@ class OpenAIBatchBackend:
     async def _flush(self) -> None:
         await asyncio.sleep(self._pace.batch_gather)
         keys, self._gathered = self._gathered, []
+        try:
+            keys = self._not_sent(keys)
+        except Exception as error:
+            for key in keys:
+                self._end(key, told(error))
+            return
         for start in range(0, len(keys), self._pace.batch_rows):
             part = keys[start : start + self._pace.batch_rows]
             batch = Batch(
@@ -175,6 +184,14 @@ class OpenAIBatchBackend:
             )
             self._followed.add(batch.digest)
             self._start(self._follow(batch, self._submit(batch)))
+
+    def _not_sent(self, keys: list[str]) -> list[str]:
+        """Those of the calls that no other worker sent meanwhile; the others wait for its batches."""
+        self._noted |= self._read(unsent=False)
+        for key in keys:
+            if key in self._noted:
+                self._send(key)
+        return [key for key in keys if key not in self._noted]
 
     async def _submit(self, batch: Batch) -> str:
         """Send a batch. It is noted before, so that a kill in between leaves something to look for."""
@@ -233,8 +250,7 @@ class OpenAIBatchBackend:
     def _drop(self, keys: Iterable[str]) -> None:
         """Know of no batch that holds these calls."""
         for key in keys:
-            if self._noted:
-                self._noted.pop(key, None)
+            self._noted.pop(key, None)
 
     def _hand_out(self, batch: Batch, lines: list[dict[str, Any]], state: str) -> None:
         wanted, good = set(batch.ids), []
@@ -271,6 +287,7 @@ class OpenAIBatchBackend:
         return self._folder / f"{batch.digest}.json"
 
     def _note(self, batch: Batch) -> None:
+        self._known.add(batch.digest)
         self._folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self._path(batch)) as file:
             file.write(json.dumps(asdict(batch)).encode())
@@ -278,15 +295,24 @@ class OpenAIBatchBackend:
     def _forget(self, batch: Batch) -> None:
         self._path(batch).unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, Batch]:
-        """Every call of the batches that are noted; notes older than the provider's files go."""
+    def _read(self, *, unsent: bool) -> dict[str, Batch]:
+        """Every call of the batches whose notes were not read yet; notes older than the provider's files go.
+
+        `unsent` says whether to take those without the provider's id too: a worker may be sending them just now.
+        """
         noted: dict[str, Batch] = {}
         for path in sorted(self._folder.glob("*.json")):
-            batch = Batch(**json.loads(path.read_bytes()))
+            if path.stem in self._known:
+                continue
+            try:
+                batch = Batch(**json.loads(path.read_bytes()))
+            except FileNotFoundError:  # its worker is done with it
+                continue
             if time.time() - batch.made > KEPT_S:
                 path.unlink(missing_ok=True)
-                continue
-            noted |= dict.fromkeys(batch.ids, batch)
+            elif batch.id or unsent:
+                self._known.add(batch.digest)
+                noted |= dict.fromkeys(batch.ids, batch)
         return noted
 
 
