@@ -54,6 +54,12 @@ def test_a_broken_row_is_kept_as_far_as_its_cells_can_be_told(tmp_path: Path) ->
     ]
 
 
+def test_a_carriage_return_in_a_cell_rejects_its_row_alone(tmp_path: Path) -> None:
+    rows = list(read_csv(file(tmp_path, "a,b\n1,2\nx\ry,z\n3,4\n")))
+    assert [isinstance(row, Record) for row in rows] == [True, False, True]
+    assert isinstance(rows[1], BadRecord) and rows[1].raw == '{"_raw": "x\\ry,z"}'
+
+
 def test_the_rest_of_a_broken_row_makes_no_row(tmp_path: Path) -> None:
     rows = list(read_csv(file(tmp_path, 'a,b\n"one "two" three\nfour",2\n5,6\n7"8,9\n')))
     assert [(row.number, type(row)) for row in rows] == [(1, BadRecord), (2, BadRecord), (3, Record), (4, Record)]

@@ -146,7 +146,10 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Record | BadRe
 def _kept_line(header: list[str], line: str, mark: str) -> str:
     """A broken row as a JSON object: its cells as far as they can be told, and the line as it stands in the file."""
     line = line.rstrip("\r\n")
-    cells = next(csv.reader([line], delimiter=mark), [])
+    try:
+        cells = next(csv.reader([line], delimiter=mark), [])
+    except csv.Error:  # a carriage return in it, or a cell over the cap
+        cells = []
     return kept_value({**_named(header, cells), "_raw": kept_raw(line)})
 
 
