@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import pytest
 
-from madsafe_web.core.textio import MAX_ITEM, BadRecord, OtherShape, Record, read_csv
+from madsafe_web.core.textio import MAX_ITEM, BadRecord, OtherShape, Record, csvrows, read_csv
 from tests.core.test_textio import file, values
 
 
@@ -84,6 +85,24 @@ def test_a_quote_that_stays_open_over_more_than_a_row_may_have_loses_no_row(tmp_
     tracemalloc.stop()
     assert kinds == {BadRecord: 1, Record: 200_000}
     assert peak < 6 * MAX_ITEM
+
+
+def test_a_row_that_never_ends_is_given_up_where_it_is_larger_than_a_row_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = chain(["a,b\n"], repeat('x","y\n'))  # each line closes a cell and opens the next
+    monkeypatch.setattr(csvrows, "MAX_ITEM", 10_000)
+    monkeypatch.setattr(csvrows, "open_text", lambda path: endless)
+    rows = list(islice(read_csv(tmp_path), 500))
+    assert {type(row) for row in rows} == {BadRecord}
+
+
+def test_lines_that_a_broken_row_took_begin_no_other_such_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvrows, "MAX_ITEM", 10_000)  # characters: 140 lines
+    rows = list(read_csv(file(tmp_path, "a,b\n" + 'x","y\n3,4\n' * 1000)))
+    assert Counter(type(row) for row in rows) == {BadRecord: 1000, Record: 1000}
+    opened = [row for row in rows if isinstance(row, BadRecord) and "opens a quote" in row.reason]
+    assert len(opened) < 2000 / 100  # else reading took the square of its lines
 
 
 @pytest.mark.parametrize(("content", "problem"), [("", "no header"), ("a,a\n1,2\n", "same name twice")])

@@ -24,6 +24,7 @@ from madsafe_web.core.textio.sources import Source
 
 _UNCLOSED = "opens a quote that does not close"
 _CONTINUED = "seems to go on from a row whose quotes are broken"
+_LINE = 64  # characters that a line counts in its row beside its own: about what its object takes
 _CELL = r'(?:"(?:[^"]|"")*+"|[^"{0}]*+)'
 _OPEN = r'"(?:[^"]|"")*+'
 # Whole cells, then perhaps one that goes on in the next line: in a good row a quote stands at the ends of a cell alone.
@@ -69,6 +70,7 @@ class _Table:
         self._lines = lines
         self._again: list[str] = []  # lines to be read once more, the next one last
         self._taken: list[str] = []  # lines of the row that is read now
+        self._size = 0  # of them
         first = self._peek()
         self.mark = "\t" if "\t" in first and "," not in first else ","
         self.reader = csv.reader(self, delimiter=self.mark, strict=True)
@@ -77,18 +79,24 @@ class _Table:
         return self
 
     def __next__(self) -> str:
-        """The next line of the row. Goes on after its end where lines came back since."""
+        """The next line of the row. Goes on after its end where lines came back since. Raises csv.Error for a row of
+        many lines that grows larger than one may be.
+        """
         line = self._again.pop() if self._again else next(self._lines)
         self._taken.append(line)
+        self._size += len(line) + _LINE
+        if self._size > MAX_ITEM and len(self._taken) > 1:
+            raise csv.Error(TOO_LARGE)
         return line
 
     def rows(self, width: int) -> Iterator[list[str] | _Broken]:
         """What is left of the table. After a broken row a line counts as a row only where its quotes are those of one,
-        until one with as many cells as the header comes.
+        until one with as many cells as the header comes, and all lines are read once more that were taken for its own.
         """
         doubtful = False
         while True:
             self._taken.clear()
+            self._size = 0
             if doubtful and not _BEGINS[self.mark].fullmatch(self._peek()):
                 yield _Broken(self._again.pop(), _CONTINUED)
                 continue
@@ -100,7 +108,7 @@ class _Table:
                 yield self._broken(str(error))
                 doubtful = True
             else:
-                doubtful = doubtful and len(cells) != width
+                doubtful = doubtful and (len(cells) != width or bool(self._again))
                 yield cells
 
     def _broken(self, problem: str) -> _Broken:
