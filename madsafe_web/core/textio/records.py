@@ -43,13 +43,15 @@ class Record:
 class BadRecord:
     """One row that cannot be used. `reason` completes "the row ..."; `field` is "" where the whole row is meant.
 
-    `raw` is the row as it stood in the file, see `kept_raw`.
+    `raw` is the row as it stood in the file, see `kept_raw`; `group` and `index` as those of a Record.
     """
 
     number: int
     field: str
     reason: str
     raw: str = ""
+    group: str = ""
+    index: int | None = None
 
 
 class BadFile(Exception):
