@@ -348,7 +348,7 @@ def _bad_raw(record: BadRecord) -> str:
         return record.raw
     place = orjson.dumps(_place(record)).decode().removesuffix("}")
     rest = record.raw[1:].lstrip()
-    return kept_raw(f"{place}{rest if rest == '}' else f', {rest}'}")
+    return kept_raw(place + ("" if rest == "}" else ",") + rest)
 
 
 def _place(record: Record | BadRecord) -> dict[str, object]:
