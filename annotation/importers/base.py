@@ -219,9 +219,14 @@ def rows(
         row = _storable(record.number, convert(record))
         if isinstance(row, RejectedRow):
             row = replace(row, raw=_raw(record))
-        elif split:
-            row = replace(row, payload={**row.payload, "split": split})
+        elif split or record.warning:
+            row = _with(row, split, record.warning)
         yield record.number, row
+
+
+def _with(row: ImportedRow, split: str, warning: str) -> ImportedRow:
+    payload = {**row.payload, "split": split} if split else row.payload
+    return replace(row, payload=payload, warnings=(*row.warnings, warning) if warning else row.warnings)
 
 
 def _storable(number: int, row: ImportedRow | RejectedRow) -> ImportedRow | RejectedRow:

@@ -50,9 +50,24 @@ def test_a_broken_row_is_kept_as_far_as_its_cells_can_be_told(tmp_path: Path) ->
     rows = list(read_csv(file(tmp_path, 'a,b\n1,"2 \r\n3,4\r\n"x"y,2\n')))
     assert rows == [
         BadRecord(1, "", "opens a quote that does not close", '{"a": "1", "b": "2 ", "_raw": "1,\\"2 "}'),
-        Record(2, {"a": "3", "b": "4"}),
+        Record(2, {"a": "3", "b": "4"}, warning="may go on from a row before it whose quotes are broken"),
         BadRecord(3, "", rows[2].reason, '{"a": "xy", "b": "2", "_raw": "\\"x\\"y,2"}'),  # type: ignore[union-attr]
     ]
+
+
+TAKEN = [
+    ('a,b\n1,2\n"broken, goes\non here, with two\n3,4\n', [1, 2]),  # to the end of the file
+    ('a\none\n"broken\nand on\nand "on"\nand on\n', [1, 2]),  # one column: up to what is no row
+    ('a,b\n1,"2\n3,4\n5,"6"\n7,8\n', [0, 1]),  # to the next quote
+]
+
+
+@pytest.mark.parametrize(("content", "doubted"), TAKEN)
+def test_rows_among_the_lines_that_a_broken_one_took_are_told_apart(
+    tmp_path: Path, content: str, doubted: list[int]
+) -> None:
+    rows = [row for row in read_csv(file(tmp_path, content)) if isinstance(row, Record)]
+    assert [place for place, row in enumerate(rows) if row.warning] == doubted
 
 
 def test_a_carriage_return_in_a_cell_rejects_its_row_alone(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from madsafe_web.core.textio.sources import Source
 
 _UNCLOSED = "opens a quote that does not close"
 _CONTINUED = "seems to go on from a row whose quotes are broken"
+_IN_DOUBT = "may go on from a row before it whose quotes are broken"
 _LINE = 64  # characters that a line counts in its row beside its own: about what its object takes
 _CELL = r'(?:"(?:[^"]|"")*+"|[^"{0}]*+)'
 _OPEN = r'"(?:[^"]|"")*+'
@@ -60,7 +61,7 @@ def read_csv(path: Source, columns: Sequence[str] = ()) -> Iterator[Record | Bad
             yield BadRecord(number, "", row.reason, _kept_line(header, row.line, table.mark))
         elif row and not (columns and not number and _is_header(row, header)):
             number += 1
-            yield _csv_row(number, header, row)
+            yield _csv_row(number, header, row, _IN_DOUBT if table.in_doubt else "")
 
 
 class _Table:
@@ -71,6 +72,7 @@ class _Table:
         self._again: list[str] = []  # lines to be read once more, the next one last
         self._taken: list[str] = []  # lines of the row that is read now
         self._size = 0  # of them
+        self.in_doubt = False  # whether the row may be a part of a broken one before it
         first = self._peek()
         self.mark = "\t" if "\t" in first and "," not in first else ","
         self.reader = csv.reader(self, delimiter=self.mark, strict=True)
@@ -93,11 +95,10 @@ class _Table:
         """What is left of the table. After a broken row a line counts as a row only where its quotes are those of one,
         until one with as many cells as the header comes, and all lines are read once more that were taken for its own.
         """
-        doubtful = False
         while True:
             self._taken.clear()
             self._size = 0
-            if doubtful and not _BEGINS[self.mark].fullmatch(self._peek()):
+            if self.in_doubt and not _BEGINS[self.mark].fullmatch(self._peek()):
                 yield _Broken(self._again.pop(), _CONTINUED)
                 continue
             try:
@@ -106,10 +107,10 @@ class _Table:
                 return
             except csv.Error as error:
                 yield self._broken(str(error))
-                doubtful = True
+                self.in_doubt = True
             else:
-                doubtful = doubtful and (len(cells) != width or bool(self._again))
                 yield cells
+                self.in_doubt = self.in_doubt and (len(cells) != width or bool(self._again))
 
     def _broken(self, problem: str) -> _Broken:
         first, *rest = self._taken
@@ -139,7 +140,7 @@ def _header(path: Named, reader: Iterator[list[str]]) -> list[str]:
     return header
 
 
-def _csv_row(number: int, header: list[str], cells: list[str]) -> Record | BadRecord:
+def _csv_row(number: int, header: list[str], cells: list[str], warning: str) -> Record | BadRecord:
     row = "".join(cells)
     if OVERSIZE in row:
         return BadRecord(number, "", TOO_LARGE)
@@ -148,7 +149,7 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Record | BadRe
         return BadRecord(number, field, reason, _kept_cells(header, cells))
     if len(cells) != len(header):
         return BadRecord(number, "", f"has {len(cells)} cells, expected {len(header)}", _kept_cells(header, cells))
-    return Record(number, dict(zip(header, cells, strict=True)))
+    return Record(number, dict(zip(header, cells, strict=True)), warning=warning)
 
 
 def _kept_line(header: list[str], line: str, mark: str) -> str:

@@ -30,13 +30,14 @@ class Record:
     """One row. `number` counts from 1 (JSONL: the line; JSON: the item; CSV: the row below the header).
 
     `group` is the name that a JSON object gives to the array the row is in, `index` its place there from 0;
-    index is None where the name stands for the value itself.
+    index is None where the name stands for the value itself. `warning` says what is doubtful about it, else "".
     """
 
     number: int
     value: Any  # whatever JSON or CSV holds: importers check its shape
     group: str = ""
     index: int | None = None
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ ROWS = (
     _("has %(cells)s cells, expected %(columns)s"),
     _("opens a quote that does not close"),
     _("seems to go on from a row whose quotes are broken"),
+    _("may go on from a row before it whose quotes are broken"),
 )
 # Of a file: what is wrong with it.
 FILES = (
