@@ -74,7 +74,6 @@ ADVICE = (
     _("Import a part of it"),
     _("Import the data file in it"),
     _("Fetch the file again, or save it as JSONL"),
-    _("Fetch the file again or fix it"),
     _("Give it its right ending"),
     _("Split it into smaller files"),
     _("Add it as line 1"),
