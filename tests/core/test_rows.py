@@ -11,8 +11,8 @@ from django.db import OperationalError
 
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply, Sampling
-from madsafe_web.core.llm.endpoints import endpoint_declare
-from madsafe_web.core.models import Generation, Run
+from madsafe_web.core.llm.endpoints import endpoint_declare, former_key
+from madsafe_web.core.models import Endpoint, Generation, Run
 from madsafe_web.core.runs import rows, service, stages
 from madsafe_web.core.runs.budget import Amount, Budget, Limits, most_of
 from madsafe_web.core.runs.rows import Group, RowEngine
@@ -104,6 +104,17 @@ def test_an_endpoint_never_has_more_calls_at_once_than_it_takes(slow: Slow) -> N
 
 def test_a_second_run_is_answered_from_the_cache(slow: Slow) -> None:
     work()
+    assert work().state == Run.State.DONE
+    assert slow.calls == 30
+
+
+def test_replies_of_the_first_release_answer_endpoints_with_options(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Endpoint.objects.filter(name="far").update(options={"tries": 9})
+    with monkeypatch.context() as first:
+        first.setattr(rows, "call_key", former_key)
+        work()
     assert work().state == Run.State.DONE
     assert slow.calls == 30
 

@@ -6,6 +6,7 @@ cut_off (a stream without its end), error_object, bad_response. No message holds
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -17,12 +18,17 @@ FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_fi
 REFUSALS = ("content_filter", "data_inspection_failed", "datainspectionfailed", "content_policy_violation")
 OPENS, CLOSES = "<think>", "</think>"
 MOST_TOKENS = 2**31 - 1  # that a column of the database holds
+SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 END_OF_STREAM = b"[DONE]"
 
 
 def parsed(body: bytes, where: str) -> Reply:
     """The reply in the body of a 200. Raises CallError; `where` names the server in its message."""
-    answer = _json(body, where)
+    return completed(_json(body, where), where)
+
+
+def completed(answer: Any, where: str) -> Reply:
+    """The reply in a completion that was read from its JSON. Raises CallError."""
     try:
         if "error" in answer and not answer.get("choices"):
             return _error_object(answer["error"], where)
@@ -79,6 +85,13 @@ def thought_apart(text: str, reasoning: str, finish: Finish) -> tuple[str, str, 
     if finish == "length" and reasoning and not text.strip():
         finish = "thinking"
     return text, reasoning, finish
+
+
+def without_key(reply: Reply, key: str) -> Reply:
+    """The reply without the key that the server was sent, should it repeat it."""
+    if len(key) < SHORTEST_REDACTED or key not in reply.text + reply.reasoning:
+        return reply
+    return replace(reply, text=reply.text.replace(key, "***"), reasoning=reply.reasoning.replace(key, "***"))
 
 
 def _json(body: bytes, where: str) -> Any:

@@ -153,8 +153,18 @@ def backend_of(wanted: EndpointSpec) -> Backend:
 
 def call_key(endpoint: Endpoint, call: Call) -> str:
     """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
+    return _key_under(options.deciding(endpoint.options), endpoint, call)
+
+
+def former_key(endpoint: Endpoint, call: Call) -> str:
+    """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is the same as today's."""
+    same = options.deciding(endpoint.options) == endpoint.options
+    return "" if same else _key_under(endpoint.options, endpoint, call)
+
+
+def _key_under(deciding: dict[str, Any], endpoint: Endpoint, call: Call) -> str:
     identity = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, options.deciding(endpoint.options)],
+        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, deciding],
         "messages": [[message.role, message.content] for message in call.messages],
         "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,

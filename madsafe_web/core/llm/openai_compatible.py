@@ -15,7 +15,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -27,13 +27,12 @@ from yarl import URL
 
 from madsafe_web.core import outbound
 from madsafe_web.core.llm.base import OF_THE_SERVER, Call, CallError, EndpointDown, Reply
-from madsafe_web.core.llm.completion import parsed, parsed_stream, refused
+from madsafe_web.core.llm.completion import parsed, parsed_stream, refused, without_key
 from madsafe_web.core.llm.limiter import REMAINING, Limiter
 
 ENCODING = "Content-Encoding"  # the length declared is then that of what was packed
 BYTES_PER_TOKEN = 3.0  # of a request, for what it may cost before the server says so
 DETAIL_CHARACTERS = 300
-SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 
 
 class HttpEndpoint(Protocol):
@@ -283,7 +282,7 @@ class OpenAICompatibleBackend:
 
     def _reply(self, answer: Answer) -> Reply:
         if answer.status == 200:
-            return self._shown_safely((parsed_stream if self._policy.stream else parsed)(answer.body, self._shown))
+            return without_key((parsed_stream if self._policy.stream else parsed)(answer.body, self._shown), self._key)
         code, detail = self._detail(answer.body)
         if answer.status == 400 and refused(code):
             return Reply("", finish="content_filter")
@@ -324,12 +323,6 @@ class OpenAICompatibleBackend:
     def _redacted(self, text: str) -> str:
         """A text of the server without the key that we sent it."""
         return text.replace(self._key, "***") if self._key else text
-
-    def _shown_safely(self, reply: Reply) -> Reply:
-        """The reply without our key, should the server repeat it."""
-        if len(self._key) < SHORTEST_REDACTED or self._key not in reply.text + reply.reasoning:
-            return reply
-        return replace(reply, text=self._redacted(reply.text), reasoning=self._redacted(reply.reasoning))
 
 
 def retry_after_seconds(header: str, now: datetime | None = None) -> float | None:

@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
 from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
-from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get
+from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get, former_key
 from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
@@ -245,6 +245,8 @@ class RowEngine:
         key = call_key(row, call)
         if not backend.offline_rules:  # the rules cost less than the look-up
             cached = await self._look_for(key)
+            if cached is None and (former := former_key(row, call)):
+                cached = await self._look_for(former)
             if cached is not None:
                 return cached
         async with self.places[endpoint]:
