@@ -11,17 +11,18 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.models import Corpus, MapEntry, MergeMap, Prompt, PromptIntent, Response
-from annotation.rows import Candidate
+from annotation.rows import Candidate, PromptRow
 from annotation.services import labels_get
 from annotation.text import prompt_key
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import service
-from madsafe_web.core.runs.stage import Result
+from madsafe_web.core.runs.stage import Outcome, Result
 from madsafe_web.core.runs.worker import work_on
 from pipeline import augmenting, cleaning, selecting
 from pipeline.models import AlignmentSet, Score
 from pipeline.rows import RelatedRow
+from pipeline.scoring import scores_write
 from pipeline.selecting import Scored
 from pipeline.stages import select
 
@@ -213,6 +214,14 @@ def test_a_newer_score_of_the_same_scorer_replaces_the_older() -> None:
     prompt(corpus(), "怎样识别诈骗？")
     work("instruction_safety")
     run = work("instruction_safety")
+    assert list(Score.objects.values_list("run", flat=True)) == [run.pk]
+
+
+def test_a_score_stays_where_a_newer_run_fails() -> None:
+    row = prompt(corpus(), "怎样识别诈骗？")
+    run = work("instruction_safety")
+    failed = Result(None, Outcome.ERROR, "timeout: no answer")
+    scores_write(run, [("1", PromptRow(row.pk, row.text, "zh"), failed)])
     assert list(Score.objects.values_list("run", flat=True)) == [run.pk]
 
 

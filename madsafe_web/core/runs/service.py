@@ -19,6 +19,7 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.notices import notice_add
 from madsafe_web.core.runs.stage import RowStage
 from madsafe_web.core.runs.stages import point, stage, stages_alone
+from madsafe_web.core.storable import storable
 
 S = Run.State
 ACTIVE = (S.QUEUED, S.RUNNING)
@@ -28,7 +29,7 @@ COUNTS = ("read", "kept", "duplicate", "rejected", "failed")
 
 
 def log(run: Run, text: str) -> None:
-    RunEvent.objects.create(run=run, text=text[:500])
+    RunEvent.objects.create(run=run, text=storable(text)[:500])
 
 
 @transaction.atomic
@@ -68,7 +69,7 @@ def run_start(run: Run) -> bool:
     try:
         return _queue(run)
     except StageError as error:
-        Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.FAILED, error=str(error))
+        Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.FAILED, error=storable(str(error)))
         log(run, str(error))
         return False
 
@@ -174,7 +175,7 @@ def settle(run: Run) -> None:
 def run_fail(run: Run, message: str, state: S = S.FAILED) -> None:
     """End the work on a run with a sentence for people; what is written stays and the run can be resumed."""
     now = timezone.now()
-    resting = {"state": state, "error": message, "finished": now, "rested": now}
+    resting = {"state": state, "error": storable(message), "finished": now, "rested": now}
     if Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(**resting):
         log(run, message)
         notice_add(run, state)
@@ -208,10 +209,13 @@ def counts(run: Run) -> dict[str, int]:
 
 
 def upstream(run: Run, stage_name: str) -> Run:
-    """The newest finished run of a stage: of the same chain where the run belongs to one. Raises StageError."""
+    """The newest finished run of a stage: of the same chain where the run belongs to one. Raises StageError.
+
+    One whose failed rows were asked again stays as old as it is.
+    """
     done = Run.objects.filter(stage=stage_name, state=S.DONE)
     found = done.filter(chain=run.chain, step__lt=run.step).order_by("-step").first() if run.chain else None
-    found = found or done.order_by("-finished").first()
+    found = found or done.order_by("-id").first()
     if not found:
         raise StageError(f"'{run.stage}' needs a finished run of '{stage_name}' before it. Run that stage first.")
     return found
