@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
@@ -75,7 +76,9 @@ def run_start(run: Run) -> bool:
 
 @transaction.atomic
 def _queue(run: Run) -> bool:
-    if not Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.QUEUED, error="", finished=None):
+    startable = Run.objects.filter(pk=run.pk, state__in=STARTABLE)
+    ended = startable.filter(finished__isnull=False).exists()
+    if not startable.update(state=S.QUEUED, error="", finished=None):
         return False
     run.refresh_from_db()
     count_work(run)
@@ -83,8 +86,16 @@ def _queue(run: Run) -> bool:
         _plan(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
     refuse_beside(run)  # last, since planning may take a while
+    if ended:
+        tell_reopened()
     log(run, f"Queued by {run.actor_name}.")
     return True
+
+
+def tell_reopened() -> None:
+    """Tell whoever counts ended runs that one is at work again. Call inside the transaction that queues it."""
+    for hook in settings.REOPEN_HOOKS:
+        point(hook)()
 
 
 def count_work(run: Run) -> None:
