@@ -62,8 +62,8 @@ class BenchmarkResult:
 
 
 def newest_run() -> Run | None:
-    """The evaluation that was finished last."""
-    return Run.objects.filter(stage="evaluate", state=Run.State.DONE).order_by("-finished", "-id").first()
+    """The newest evaluation that is finished, not the one that ended last: an old one may have been retried since."""
+    return Run.objects.filter(stage="evaluate", state=Run.State.DONE).order_by("-id").first()
 
 
 def results(run: Run | None = None) -> list[BenchmarkResult]:

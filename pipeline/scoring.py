@@ -17,7 +17,10 @@ def scorer_name(run: Run) -> str:
 
 
 def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Result]:
-    """Writer of the scoring stages: a value is a tuple of ScoreValue. A newer run of a scorer replaces its score."""
+    """Writer of the scoring stages: a value is a tuple of ScoreValue. A newer run of a scorer replaces its score.
+
+    A row without a value has failed: it keeps the scores of an earlier run.
+    """
     scorer = scorer_name(run)
     new = [
         Score(
@@ -32,7 +35,8 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
         for _, row, result in rows
         for one in result.value or ()
     ]
-    old = Score.objects.filter(kind=run.stage, scorer=scorer, prompt__in=[row.id for _, row, _ in rows])
+    scored = [row.id for _, row, result in rows if result.value]
+    old = Score.objects.filter(kind=run.stage, scorer=scorer, prompt__in=scored)
     if old.delete()[0]:
         data_changed()
     Score.objects.bulk_create(new, batch_size=1000)

@@ -11,19 +11,20 @@ from django.conf import settings
 from django.db import transaction
 
 from annotation.models import Corpus, MapEntry, MergeMap, Prompt, PromptIntent, Response
-from annotation.rows import Candidate
+from annotation.rows import Candidate, PromptRow
 from annotation.services import labels_get
 from annotation.text import prompt_key
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import service
-from madsafe_web.core.runs.stage import Result
+from madsafe_web.core.runs.stage import Outcome, Result
 from madsafe_web.core.runs.worker import work_on
-from pipeline import augmenting, cleaning, selecting
+from pipeline import augmenting, cleaning, scoring, selecting
 from pipeline.models import AlignmentSet, Score
 from pipeline.rows import RelatedRow
 from pipeline.selecting import Scored
 from pipeline.stages import select
+from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -214,6 +215,15 @@ def test_a_newer_score_of_the_same_scorer_replaces_the_older() -> None:
     work("instruction_safety")
     run = work("instruction_safety")
     assert list(Score.objects.values_list("run", flat=True)) == [run.pk]
+
+
+def test_a_row_that_failed_keeps_its_older_score() -> None:
+    row = prompt(corpus(), "怎样识别诈骗？")
+    first = work("instruction_safety")
+    second = make_run("instruction_safety", params=first.params)
+    failed = Result(outcome=Outcome.ERROR, message="no answer")
+    scoring.scores_write(second, [(str(row.pk), PromptRow(row.pk, row.text, row.language), failed)])
+    assert Score.objects.get().run == first
 
 
 def scored() -> Scored:

@@ -197,10 +197,13 @@ def counts(run: Run) -> dict[str, int]:
 
 
 def upstream(run: Run, stage_name: str) -> Run:
-    """The newest finished run of a stage: of the same chain where the run belongs to one. Raises StageError."""
+    """The newest finished run of a stage: of the same chain where the run belongs to one. Raises StageError.
+
+    Not the one that ended last: an older run whose failed rows were asked again is no newer for that.
+    """
     done = Run.objects.filter(stage=stage_name, state=S.DONE)
     found = done.filter(chain=run.chain, step__lt=run.step).order_by("-step").first() if run.chain else None
-    found = found or done.order_by("-finished").first()
+    found = found or done.order_by("-id").first()
     if not found:
         raise StageError(f"'{run.stage}' needs a finished run of '{stage_name}' before it. Run that stage first.")
     return found
