@@ -159,7 +159,7 @@ class Runs(ListView):
     def get(self, request: Request) -> Response:
         """List the runs."""
         wanted = {name: self.asked[name] for name in ("stage", "state") if name in self.asked}
-        return self.page(scoped(self.user, Run).filter(**wanted), run_lines)
+        return self.page(scoped(self.user, Run).filter(**wanted).defer("outputs"), run_lines)
 
     @extend_schema(operation_id="runs_create", request=NewRun, responses={201: RunDetail})
     def post(self, request: Request) -> Response:

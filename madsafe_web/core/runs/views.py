@@ -50,7 +50,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     filters = {name: form.cleaned_data.get(name) or "" for name in ("stage", "state")}
     rows = scoped(request.user, Run).filter(**{name: value for name, value in filters.items() if value})
-    page = newest_first(rows, request.GET)
+    page = newest_first(rows.defer("outputs"), request.GET)  # a dry run's are large
     context = {
         "runs": pages.run_lines(page.rows),
         "pager": page.pager,
