@@ -96,9 +96,9 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "templates:use": {"POST": only(302, "lead")},
     # the form names no stage
     "dry:new": {"GET": only(200, "lead"), "POST": only(422, "lead")},
-    "dry:detail": {"GET": READ},
+    "dry:detail": {"GET": only(200, "lead")},
     # the run has ended: poll no more
-    "dry:progress": {"GET": signed_in(286)},
+    "dry:progress": {"GET": only(286, "lead")},
     "runs:list": {"GET": READ},
     # to the list, with a message: the form names no stage
     "runs:start": {"POST": only(302, "lead")},

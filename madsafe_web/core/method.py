@@ -105,9 +105,17 @@ def run_name(run: Run) -> str:
 
 
 def newest_runs() -> dict[str, Run]:
-    """Stage → its newest run, in one query. Runs that never started or were cancelled do not count."""
-    begun = Run.objects.exclude(state__in=(S.DRAFT, S.CANCELLED)).values("stage").annotate(newest=Max("id"))
-    return {run.stage: run for run in Run.objects.filter(pk__in=begun.values("newest"))}
+    """Stage of a step → its newest run, in one query. Runs that never started or were cancelled do not count.
+
+    Every page asks for them, so what a run made, which may be large, stays in the database.
+    """
+    begun = (
+        Run.objects.exclude(state__in=(S.DRAFT, S.CANCELLED))
+        .exclude(stage__in=BESIDE)
+        .values("stage")
+        .annotate(newest=Max("id"))
+    )
+    return {run.stage: run for run in Run.objects.filter(pk__in=begun.values("newest")).defer("outputs")}
 
 
 def step_states(newest: Mapping[str, Run] | None = None) -> list[StepState]:

@@ -84,6 +84,12 @@ def test_progress_counts_what_was_read(lead_api: Program) -> None:
     assert (shown["share"], shown["counts"]["kept"], shown["counts"]["failed"]) == (0.4, 3, 1)
 
 
+def test_only_who_may_run_gets_the_rows_of_a_dry_run(lead_api: Program, annotator_api: Program) -> None:
+    run = make_run("dry_run", outputs={"total": 3, "rows": [{"value": "unsafe"}]}, params={"stage": "label"})
+    assert annotator_api.ask(f"runs/{run.pk}/").json()["outputs"] == {"total": 3}
+    assert lead_api.ask(f"runs/{run.pk}/").json()["outputs"]["rows"] == [{"value": "unsafe"}]
+
+
 def test_the_list_is_filtered(lead_api: Program) -> None:
     wanted = make_run("suggest", S.FAILED)
     make_run("suggest")

@@ -196,32 +196,39 @@ def test_wrong_parameters_come_back_with_the_form(lead: Person, values: str) -> 
     assert page.status_code == 422 and page.context["form"].errors["values"]
 
 
-def test_the_page_polls_while_it_works_and_then_stops(annotator: Person) -> None:
+def test_the_page_polls_while_it_works_and_then_stops(lead: Person) -> None:
     run = make_run("dry_run", Run.State.RUNNING, params={"stage": "label"})
-    assert 'hx-trigger="every 3s"' in annotator.get(f"/dry-runs/{run.pk}/").content.decode()
-    assert annotator.get(f"/dry-runs/{run.pk}/progress/").status_code == 200
+    assert 'hx-trigger="every 3s"' in lead.get(f"/dry-runs/{run.pk}/").content.decode()
+    assert lead.get(f"/dry-runs/{run.pk}/progress/").status_code == 200
     Run.objects.update(state=Run.State.DONE)
-    assert annotator.get(f"/dry-runs/{run.pk}/progress/").status_code == 286
+    assert lead.get(f"/dry-runs/{run.pk}/progress/").status_code == 286
 
 
-def test_the_page_shows_the_rows_as_text(annotator: Person) -> None:
+def test_the_page_shows_the_rows_as_text(lead: Person) -> None:
     make_prompts(1, language="en")
     run = done()
     run.outputs["rows"][0]["calls"][0]["reply"] = "<script>alert(1)</script>"
     run.save()
-    page = annotator.get(f"/dry-runs/{run.pk}/").content.decode()
+    page = lead.get(f"/dry-runs/{run.pk}/").content.decode()
     assert "<script>alert(1)" not in page and "prompt 1" in page
 
 
-def test_the_page_costs_the_same_whatever_the_rows(annotator: Person, django_assert_max_num_queries: Any) -> None:
+def test_the_page_costs_the_same_whatever_the_rows(lead: Person, django_assert_max_num_queries: Any) -> None:
     make_prompts(20)
     run = done()
     with django_assert_max_num_queries(6):
-        annotator.get(f"/dry-runs/{run.pk}/")
+        lead.get(f"/dry-runs/{run.pk}/")
 
 
-def test_another_run_is_no_dry_run(annotator: Person) -> None:
-    assert annotator.get(f"/dry-runs/{make_run('label').pk}/").status_code == 404
+def test_another_run_is_no_dry_run(lead: Person) -> None:
+    assert lead.get(f"/dry-runs/{make_run('label').pk}/").status_code == 404
+
+
+def test_reviewers_see_no_opinion_of_a_judge_in_a_dry_run(annotator: Person, reviewer: Person) -> None:
+    run = make_run("dry_run", params={"stage": "label"})
+    for somebody in (annotator, reviewer):
+        assert somebody.get(f"/dry-runs/{run.pk}/").status_code == 403
+        assert f"/dry-runs/{run.pk}/" not in somebody.get(f"/runs/{run.pk}/").content.decode()
 
 
 def test_a_draft_and_a_dry_run_lead_to_each_other_s_pages(lead: Person) -> None:

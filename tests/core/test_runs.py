@@ -17,6 +17,7 @@ from madsafe_web.core.runs.errors import ConfigError, NeedsPeople, StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.progress import progress
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage, WholeStage
+from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 25
@@ -370,3 +371,8 @@ def test_a_run_that_cannot_be_planned_fails_with_the_sentence(monkeypatch: pytes
     run.refresh_from_db()
     assert (run.state, run.error) == (S.FAILED, "There is no published merge map.")
     assert not run.chunks.exists()
+
+
+def test_an_older_run_that_ended_last_is_not_the_newest() -> None:
+    old, new = make_run("rows", finished="2026-02-02T00:00:00Z"), make_run("rows", finished="2026-01-01T00:00:00Z")
+    assert service.upstream(make_run("whole"), "rows") == new != old

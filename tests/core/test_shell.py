@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -138,6 +140,16 @@ def test_the_ten_steps_cost_one_query(django_assert_num_queries: DjangoAssertNum
         make_run(stage)
     with django_assert_num_queries(1):
         assert len(method.step_states()) == 10
+
+
+def test_the_pages_load_nothing_of_what_dry_runs_hold(lead: Person) -> None:
+    make_run("dry_run", outputs={"rows": [{"value": "a large text"}]})
+    make_run("label")
+    assert set(method.newest_runs()) == {"label"}
+    with CaptureQueriesContext(connection) as asked:
+        lead.get("/runs/")
+        lead.get("/runs/notices/")
+    assert len(asked) > 2 and not any('"outputs"' in one["sql"] for one in asked)
 
 
 def test_nothing_run_means_nothing_done() -> None:

@@ -12,6 +12,7 @@ from evaluation.comparison import BASE, TUNED, Outcome, Paper, by_category, comp
 from evaluation.models import Answer, Benchmark, BenchmarkVersion, EvaluationRun, Item, Verdict
 from evaluation.statistics import mcnemar, wilson
 from madsafe_web.core.models import Endpoint, Run
+from tests.factories import make_run
 
 
 def outcomes(subject: str, goods: list[bool | None], category: str = "OFF") -> list[Outcome]:
@@ -257,3 +258,9 @@ def test_results_take_four_queries_whatever_their_size(django_assert_num_queries
     evaluated("new_safety", [("OFF", "uncertain", "safe"), ("UB", "safe", "uncertain safe")] * 20)
     with django_assert_num_queries(4):
         selectors.results()
+
+
+@pytest.mark.django_db
+def test_an_old_evaluation_that_was_retried_is_not_the_newest() -> None:
+    old, new = (make_run("evaluate", finished=f"2026-0{month}-01T00:00:00Z") for month in (2, 1))
+    assert selectors.newest_run() == new != old

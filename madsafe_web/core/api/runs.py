@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from madsafe_web.core.access import scoped
+from madsafe_web.core.access import can, scoped
 from madsafe_web.core.api.errors import Conflict
 from madsafe_web.core.api.fields import Body, Choice, Flag
 from madsafe_web.core.api.paging import ListQuery
@@ -17,7 +17,7 @@ from madsafe_web.core.api.problems import MEDIA_TYPE, problem
 from madsafe_web.core.api.views import ApiView, ListView, NoBody
 from madsafe_web.core.method import NUMBER_OF, STAGES, stage_name, stage_purpose
 from madsafe_web.core.models import Run
-from madsafe_web.core.runs import pages, service
+from madsafe_web.core.runs import dry, pages, service
 from madsafe_web.core.runs.progress import progress
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
 
@@ -60,7 +60,9 @@ class LogLine(serializers.Serializer[Any]):
 
 class RunDetail(RunLine):
     params = serializers.DictField(help_text="The frozen parameters of the stage.")
-    outputs = serializers.DictField(help_text="What the run made, by name.")
+    outputs = serializers.DictField(
+        help_text="What the run made, by name; the `rows` of a dry run are for who may start runs."
+    )
     error = serializers.CharField(allow_blank=True, help_text="What happened, what was kept, what to do.")
     share = serializers.FloatField(allow_null=True, min_value=0, max_value=1, help_text="How much is done.")
     rate = serializers.FloatField(allow_null=True, help_text="Rows per second since the newest start.")
@@ -104,15 +106,20 @@ def facts(run: Run, counts: dict[str, int]) -> dict[str, Any]:
     return {**{name: getattr(run, name) for name in names}, "counts": counts, "started_by": run.actor_name}
 
 
-def run_detail(run: Run) -> dict[str, Any]:
-    """A run with its progress, failures and log, in four queries."""
+def run_detail(run: Run, *, rows: bool = False) -> dict[str, Any]:
+    """A run with its progress, failures and log, in four queries.
+
+    `rows`: with the rows of a dry run, which hold opinions of judges that reviewers must not see.
+    """
     now = progress(run)
+    shown = rows or run.stage != dry.STAGE
     counts = {name: getattr(now, name) for name in service.COUNTS}
     return dict(
         RunDetail(
             {
                 **facts(run, counts),
-                **{name: getattr(run, name) for name in ("params", "outputs", "error")},
+                **{name: getattr(run, name) for name in ("params", "error")},
+                "outputs": {name: value for name, value in run.outputs.items() if shown or name != "rows"},
                 **{name: getattr(now, name) for name in ("share", "rate", "ends")},
                 "failures": pages.errors(run),
                 "log": pages.log(run),
@@ -152,7 +159,7 @@ class Runs(ListView):
     def get(self, request: Request) -> Response:
         """List the runs."""
         wanted = {name: self.asked[name] for name in ("stage", "state") if name in self.asked}
-        return self.page(scoped(self.user, Run).filter(**wanted), run_lines)
+        return self.page(scoped(self.user, Run).filter(**wanted).defer("outputs"), run_lines)
 
     @extend_schema(operation_id="runs_create", request=NewRun, responses={201: RunDetail})
     def post(self, request: Request) -> Response:
@@ -171,7 +178,7 @@ class RunOne(ApiView):
     @extend_schema(operation_id="runs_get", responses=RunDetail)
     def get(self, request: Request, pk: int) -> Response:
         """Show a run with its progress. Ask again every second or so to wait for its end."""
-        return Response(run_detail(self.row(Run, pk)))
+        return Response(run_detail(self.row(Run, pk), rows=can(self.user, "run")))
 
 
 class RunWrite(ApiView):

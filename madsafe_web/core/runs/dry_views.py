@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from madsafe_web.core.access import can, needs, scoped
+from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.method import STAGES, WORKING, run_name, stage_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.people import person
@@ -82,13 +82,13 @@ def dry_new(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-@needs("browse")
+@needs("run")  # it shows prompts and opinions of judges, which reviewers must not see before they decide
 def dry_detail(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "runs/dry_detail.html", _shown(request, pk))
 
 
 @require_GET
-@needs("browse")
+@needs("run")
 def dry_progress(request: HttpRequest, pk: int) -> HttpResponse:
     context = _shown(request, pk)
     status = 200 if context["live"] else STOP_POLLING
@@ -103,7 +103,6 @@ def _shown(request: HttpRequest, pk: int) -> dict[str, Any]:
         "of": stage_name(run.params["stage"]),
         "live": run.state in WORKING,
         "dry": dry_shown(run),
-        "may_run": can(request.user, "run"),
     }
 
 

@@ -61,7 +61,8 @@ class SentForm(forms.Form):
 @require_GET
 @needs("browse")
 def notice_list(request: HttpRequest) -> HttpResponse:
-    page = newest_first(scoped(request.user, RunNotice).select_related("run"), request.GET)
+    rows = scoped(request.user, RunNotice).select_related("run").defer("run__outputs")
+    page = newest_first(rows, request.GET)
     context = {"notices": notice_lines(page.rows), "pager": page.pager}
     return render(request, "runs/notice_list.html", context)
 
@@ -77,7 +78,7 @@ def bell(request: HttpRequest) -> HttpResponse:
 @needs("browse")
 def newest(request: HttpRequest) -> HttpResponse:
     """The newest notices, for the box under the bell."""
-    rows = scoped(request.user, RunNotice).select_related("run").order_by("-pk")[:NEWEST]
+    rows = scoped(request.user, RunNotice).select_related("run").defer("run__outputs").order_by("-pk")[:NEWEST]
     return render(request, "runs/notice_newest.html", {"notices": notice_lines(rows)})
 
 

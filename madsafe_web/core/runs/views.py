@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from madsafe_web.core.access import needs, scoped
+from madsafe_web.core.access import can, needs, scoped
 from madsafe_web.core.method import NUMBER_OF, STAGES, run_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
@@ -50,7 +50,7 @@ def run_list(request: HttpRequest) -> HttpResponse:
     form.is_valid()
     filters = {name: form.cleaned_data.get(name) or "" for name in ("stage", "state")}
     rows = scoped(request.user, Run).filter(**{name: value for name, value in filters.items() if value})
-    page = newest_first(rows, request.GET)
+    page = newest_first(rows.defer("outputs"), request.GET)  # a dry run's are large
     context = {
         "runs": pages.run_lines(page.rows),
         "pager": page.pager,
@@ -67,6 +67,7 @@ def detail(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     context = fragment(request, run)
     context |= {"parameters": pages.parameters(run), "method_current": NUMBER_OF.get(run.stage, 0), "stage": run.stage}
+    context["may_run"] = can(request.user, "run")
     return render(request, "runs/run_detail.html", context)
 
 
