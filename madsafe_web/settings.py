@@ -288,7 +288,6 @@ SWEEP_HOOKS = [
     "pipeline.tuning:stop_abandoned",
     "annotation.pieces:uploads_tidy",
     "madsafe_web.core.api.once:sweep",
-    "madsafe_web.core.runs.sending:notices_send",
 ]
 # Called when a backup was restored: what the database holds besides rows of models is made anew.
 RESTORE_HOOKS = ["annotation.searching:rebuild"]

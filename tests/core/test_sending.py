@@ -17,6 +17,7 @@ from django.utils import timezone
 from madsafe_web.core import crypto
 from madsafe_web.core.llm.services import secrets_rotate
 from madsafe_web.core.models import AuditEvent, RunNotice, User
+from madsafe_web.core.runs import sending, tasks
 from madsafe_web.core.runs.notices import notice_add
 from madsafe_web.core.runs.sending import MOST_TRIES, notices_send
 from tests.factories import Person, make_run
@@ -129,6 +130,36 @@ def test_an_e_mail_says_what_the_run_came_to_and_where_it_is(lead: Person, mailo
 def test_without_an_address_nothing_is_due(lead: Person, mailoutbox: list[Any]) -> None:
     told(lead, notify_mail=True)
     assert notices_send() == 0 and mailoutbox == []
+
+
+def test_a_notice_that_breaks_the_sending_keeps_no_other_back(lead: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    User.objects.filter(pk=lead.user.pk).update(notify_mail=True, email="lead@example.org")
+    for state in ("failed", "done"):
+        notice_add(make_run("label", state, actor=lead.user), state)
+    sent: list[str] = []
+
+    def breaking(notice: RunNotice) -> None:
+        if notice.state == "failed":
+            raise ValueError("no such header")
+        sent.append(notice.state)
+
+    monkeypatch.setattr(sending, "mail", breaking)
+    assert notices_send() == 1 and sent == ["done"]
+    assert RunNotice.objects.get(state="failed").mail_due is not None  # tried again
+
+
+def test_an_error_of_any_kind_does_not_end_a_thread_of_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        raise ValueError("of no kind that was foreseen")
+
+    tasks.round_of("notices", broken)
+    assert "could not do its round" in caplog.text
+
+
+def test_the_sweep_sends_no_notice_itself(lead: Person, mailoutbox: list[Any]) -> None:
+    told(lead, notify_mail=True, email="lead@example.org")
+    tasks.sweep()
+    assert mailoutbox == []
 
 
 # --- setting it ---
