@@ -127,6 +127,13 @@ def test_an_e_mail_says_what_the_run_came_to_and_where_it_is(lead: Person, mailo
     assert "is done" in mail.subject and f"/runs/{notice.run_id}/" in mail.body
 
 
+def test_an_e_mail_tells_no_words_of_a_server(lead: Person, mailoutbox: list[Any]) -> None:
+    User.objects.filter(pk=lead.user.pk).update(notify_mail=True, email="lead@example.org")
+    notice_add(make_run("label", "failed", actor=lead.user, error="The server said: the text of a prompt."), "failed")
+    assert notices_send() == 1
+    assert "is failed" in mailoutbox[0].body and "text of a prompt" not in mailoutbox[0].body
+
+
 def test_without_an_address_nothing_is_due(lead: Person, mailoutbox: list[Any]) -> None:
     told(lead, notify_mail=True)
     assert notices_send() == 0 and mailoutbox == []

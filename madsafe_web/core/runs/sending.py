@@ -66,11 +66,9 @@ def _send(way: str, notice: RunNotice, now: datetime) -> bool:
 
 
 def mail(notice: RunNotice) -> None:
-    """Raises NotSent."""
+    """Say what the run came to and where to look, and no more: its error may hold words of a server. Raises NotSent."""
     subject = f"MadSafe: {notice.run} is {notice.get_state_display().lower()}"
-    lines = [f"{notice.run}, which you started, is {notice.get_state_display().lower()}."]
-    lines += [notice.run.error] if notice.run.error and notice.run.state == notice.state else []
-    text = "\n\n".join([*lines, link(notice)])
+    text = f"{notice.run}, which you started, is {notice.get_state_display().lower()}.\n\n{link(notice)}"
     try:
         send_mail(subject, text, settings.DEFAULT_FROM_EMAIL, [notice.user.email])
     except (SMTPException, OSError) as error:
