@@ -208,6 +208,16 @@ def test_taking_the_webhook_away_forgets_its_secret(lead: Person) -> None:
     assert (user.hook_url, user.hook_secret) == ("", "")
 
 
+def test_a_webhook_that_may_not_be_asked_any_more_can_be_changed_and_taken_away(lead: Person, settings: Any) -> None:
+    form(lead)
+    settings.LLM_ALLOWED_HOSTS = ["127.0.0.1:10"]
+    assert form(lead, url="http://127.0.0.1:10/hook", secret="").status_code == 422  # the secret was for another server
+    assert form(lead, url="http://127.0.0.1:10/hook").status_code == 302
+    settings.LLM_ALLOWED_HOSTS = []
+    assert form(lead, url="", secret="").status_code == 302
+    assert User.objects.get(pk=lead.user.pk).hook_url == ""
+
+
 def test_without_a_mail_server_no_e_mail_is_offered(lead: Person, settings: Any) -> None:
     assert 'name="mail"' not in lead.get("/runs/notices/sent/").content.decode()
     settings.EMAIL_HOST = "mail.example.org"
