@@ -130,6 +130,15 @@ def test_of_a_run_that_started_only_the_budget_is_shown(lead: Person) -> None:
     assert "budget-calls" in page and "param-threshold" not in page
 
 
+def test_a_draft_with_a_page_of_its_own_takes_no_other_parameters(lead: Person) -> None:
+    draft = make_run("import", S.DRAFT, params={"path": "uploads/1"})
+    page = lead.get(f"/runs/{draft.pk}/edit/").content.decode()
+    assert "budget-calls" in page and "param-path" not in page
+    lead.post(f"/runs/{draft.pk}/edit/", {"param-path": "/etc/passwd"})
+    draft.refresh_from_db()
+    assert draft.params == {"path": "uploads/1"}
+
+
 def test_a_budget_for_a_run_in_work_is_refused_in_words(lead: Person) -> None:
     run = deduplicated(S.RUNNING)
     answer = lead.post(f"/runs/{run.pk}/edit/", {"budget-calls": "1"}, follow=True)
