@@ -124,6 +124,15 @@ def test_a_wrong_parameter_is_told_at_its_field(lead: Person) -> None:
     assert 'id="id_param-threshold_error"' in answer.content.decode()
 
 
+@pytest.mark.parametrize("value", ['"\\u0000"', '"\\ud800"', "[" * 100_000, "9" * 5000])
+def test_json_that_no_database_keeps_is_told_at_its_field(lead: Person, value: str) -> None:
+    run = deduplicated(S.DRAFT)
+    form = {f"param-{name}": value for name, value in run.params.items()} | {"param-threshold": value}
+    answer = lead.post(f"/runs/{run.pk}/edit/", form)
+    assert answer.status_code == 422
+    assert 'id="id_param-threshold_error"' in answer.content.decode()
+
+
 def test_of_a_run_that_started_only_the_budget_is_shown(lead: Person) -> None:
     run = deduplicated(S.PAUSED)
     page = lead.get(f"/runs/{run.pk}/edit/").content.decode()
