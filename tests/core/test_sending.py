@@ -190,6 +190,11 @@ def test_the_secret_stays_while_the_server_does(lead: Person) -> None:
     assert form(lead, url="http://127.0.0.1:10/other", secret="").status_code == 422
 
 
+def test_a_webhook_with_a_query_is_refused_in_words_about_its_address(lead: Person) -> None:
+    answer = form(lead, url="http://127.0.0.1:9/hook?token=1")
+    assert answer.status_code == 422 and "without ? or # behind it" in answer.content.decode()
+
+
 def test_a_webhook_needs_a_secret(lead: Person) -> None:
     answer = form(lead, secret="")
     assert answer.status_code == 422 and "needs a secret to sign with" in answer.content.decode()
