@@ -47,7 +47,7 @@ def lines(old: str, new: str) -> list[Line]:
     return found
 
 
-def _changes(before: Sequence[str], after: Sequence[str]) -> list[tuple[str, int, int, int, int]]:
+def _changes(before: Sequence[str], after: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
     """How the old lines become the new ones, in the words of difflib."""
     if len(before) + len(after) <= MOST_PIECES:
         return SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
