@@ -288,7 +288,6 @@ SWEEP_HOOKS = [
     "pipeline.tuning:stop_abandoned",
     "annotation.pieces:uploads_tidy",
     "madsafe_web.core.api.once:sweep",
-    "madsafe_web.core.runs.sending:notices_send",
 ]
 # Called, in its transaction, when a run that ended is queued again: the number of ended runs goes back by it.
 REOPEN_HOOKS = ["annotation.versions:data_changed"]

@@ -124,10 +124,28 @@ def test_a_wrong_parameter_is_told_at_its_field(lead: Person) -> None:
     assert 'id="id_param-threshold_error"' in answer.content.decode()
 
 
+@pytest.mark.parametrize("value", ['"\\u0000"', '"\\ud800"', "[" * 100_000, "9" * 5000])
+def test_json_that_no_database_keeps_is_told_at_its_field(lead: Person, value: str) -> None:
+    run = deduplicated(S.DRAFT)
+    form = {f"param-{name}": value for name, value in run.params.items()} | {"param-threshold": value}
+    answer = lead.post(f"/runs/{run.pk}/edit/", form)
+    assert answer.status_code == 422
+    assert 'id="id_param-threshold_error"' in answer.content.decode()
+
+
 def test_of_a_run_that_started_only_the_budget_is_shown(lead: Person) -> None:
     run = deduplicated(S.PAUSED)
     page = lead.get(f"/runs/{run.pk}/edit/").content.decode()
     assert "budget-calls" in page and "param-threshold" not in page
+
+
+def test_a_draft_with_a_page_of_its_own_takes_no_other_parameters(lead: Person) -> None:
+    draft = make_run("import", S.DRAFT, params={"path": "uploads/1"})
+    page = lead.get(f"/runs/{draft.pk}/edit/").content.decode()
+    assert "budget-calls" in page and "param-path" not in page
+    lead.post(f"/runs/{draft.pk}/edit/", {"param-path": "/etc/passwd"})
+    draft.refresh_from_db()
+    assert draft.params == {"path": "uploads/1"}
 
 
 def test_a_budget_for_a_run_in_work_is_refused_in_words(lead: Person) -> None:

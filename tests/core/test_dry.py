@@ -190,7 +190,7 @@ def test_changed_parameters_try_them_and_not_the_draft(lead: Person) -> None:
     assert Run.objects.get(stage="dry_run").params["of"] == 0
 
 
-@pytest.mark.parametrize("values", ["[1]", "{", '{"no": 1}'])
+@pytest.mark.parametrize("values", ["[1]", "{", '{"no": 1}', '{"roles": ["\\u0000"]}', "[" * 100_000, "9" * 5000])
 def test_wrong_parameters_come_back_with_the_form(lead: Person, values: str) -> None:
     page = lead.post("/dry-runs/new/", {"stage": "label", "values": values, "rows": "3"})
     assert page.status_code == 422 and page.context["form"].errors["values"]

@@ -319,6 +319,14 @@ def test_a_lead_asks_one_class_again_from_the_page(lead: Person) -> None:
     assert list(run.rows.values_list("subject", flat=True)) == ["8"]
 
 
+def test_a_class_that_cannot_be_one_asks_no_row_again(lead: Person) -> None:
+    run = made(S.DONE)
+    failed_rows(run)
+    answer = lead.post(f"/runs/{run.pk}/retry/", {"kind": "timeout" * 10}, follow=True)
+    assert "There is no failed row to ask again" in answer.content.decode()
+    assert state(run) == S.DONE
+
+
 def test_retrying_a_run_without_failed_rows_says_so(lead: Person) -> None:
     run = made(S.DONE)
     answer = lead.post(f"/runs/{run.pk}/retry/", follow=True)

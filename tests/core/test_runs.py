@@ -315,6 +315,14 @@ def test_progress_tells_share_and_rate() -> None:
     assert now.rate is not None and now.rate > 0
 
 
+def test_the_rate_of_a_paused_run_is_that_of_its_work() -> None:
+    times = {"resumed": "2026-01-01T00:00:00Z", "rested": "2026-01-01T00:00:10Z"}
+    run = make_run("rows", S.PAUSED, total=50, **times)
+    Chunk.objects.create(run=run, seq=0, subjects=[], read=20, kept=20)
+    run.refresh_from_db()
+    assert progress(run).rate == pytest.approx(2.0)
+
+
 def test_a_pause_ends_when_the_lease_of_a_worker_elsewhere_has_run_out() -> None:
     run = started(rows=5)
     lease.claim(run, "elsewhere/1/0.00/1")

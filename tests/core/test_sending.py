@@ -17,6 +17,7 @@ from django.utils import timezone
 from madsafe_web.core import crypto
 from madsafe_web.core.llm.services import secrets_rotate
 from madsafe_web.core.models import AuditEvent, RunNotice, User
+from madsafe_web.core.runs import sending, tasks
 from madsafe_web.core.runs.notices import notice_add
 from madsafe_web.core.runs.sending import MOST_TRIES, notices_send
 from tests.factories import Person, make_run
@@ -126,9 +127,46 @@ def test_an_e_mail_says_what_the_run_came_to_and_where_it_is(lead: Person, mailo
     assert "is done" in mail.subject and f"/runs/{notice.run_id}/" in mail.body
 
 
+def test_an_e_mail_tells_no_words_of_a_server(lead: Person, mailoutbox: list[Any]) -> None:
+    User.objects.filter(pk=lead.user.pk).update(notify_mail=True, email="lead@example.org")
+    notice_add(make_run("label", "failed", actor=lead.user, error="The server said: the text of a prompt."), "failed")
+    assert notices_send() == 1
+    assert "is failed" in mailoutbox[0].body and "text of a prompt" not in mailoutbox[0].body
+
+
 def test_without_an_address_nothing_is_due(lead: Person, mailoutbox: list[Any]) -> None:
     told(lead, notify_mail=True)
     assert notices_send() == 0 and mailoutbox == []
+
+
+def test_a_notice_that_breaks_the_sending_keeps_no_other_back(lead: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    User.objects.filter(pk=lead.user.pk).update(notify_mail=True, email="lead@example.org")
+    for state in ("failed", "done"):
+        notice_add(make_run("label", state, actor=lead.user), state)
+    sent: list[str] = []
+
+    def breaking(notice: RunNotice) -> None:
+        if notice.state == "failed":
+            raise ValueError("no such header")
+        sent.append(notice.state)
+
+    monkeypatch.setattr(sending, "mail", breaking)
+    assert notices_send() == 1 and sent == ["done"]
+    assert RunNotice.objects.get(state="failed").mail_due is not None  # tried again
+
+
+def test_an_error_of_any_kind_does_not_end_a_thread_of_the_worker(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> None:
+        raise ValueError("of no kind that was foreseen")
+
+    tasks.round_of("notices", broken)
+    assert "could not do its round" in caplog.text
+
+
+def test_the_sweep_sends_no_notice_itself(lead: Person, mailoutbox: list[Any]) -> None:
+    told(lead, notify_mail=True, email="lead@example.org")
+    tasks.sweep()
+    assert mailoutbox == []
 
 
 # --- setting it ---
@@ -152,6 +190,11 @@ def test_the_secret_stays_while_the_server_does(lead: Person) -> None:
     assert form(lead, url="http://127.0.0.1:10/other", secret="").status_code == 422
 
 
+def test_a_webhook_with_a_query_is_refused_in_words_about_its_address(lead: Person) -> None:
+    answer = form(lead, url="http://127.0.0.1:9/hook?token=1")
+    assert answer.status_code == 422 and "without ? or # behind it" in answer.content.decode()
+
+
 def test_a_webhook_needs_a_secret(lead: Person) -> None:
     answer = form(lead, secret="")
     assert answer.status_code == 422 and "needs a secret to sign with" in answer.content.decode()
@@ -168,6 +211,16 @@ def test_taking_the_webhook_away_forgets_its_secret(lead: Person) -> None:
     form(lead, url="", secret="")
     user = User.objects.get(pk=lead.user.pk)
     assert (user.hook_url, user.hook_secret) == ("", "")
+
+
+def test_a_webhook_that_may_not_be_asked_any_more_can_be_changed_and_taken_away(lead: Person, settings: Any) -> None:
+    form(lead)
+    settings.LLM_ALLOWED_HOSTS = ["127.0.0.1:10"]
+    assert form(lead, url="http://127.0.0.1:10/hook", secret="").status_code == 422  # the secret was for another server
+    assert form(lead, url="http://127.0.0.1:10/hook").status_code == 302
+    settings.LLM_ALLOWED_HOSTS = []
+    assert form(lead, url="", secret="").status_code == 302
+    assert User.objects.get(pk=lead.user.pk).hook_url == ""
 
 
 def test_without_a_mail_server_no_e_mail_is_offered(lead: Person, settings: Any) -> None:

@@ -166,6 +166,21 @@ def test_a_diff_of_chinese_marks_single_characters() -> None:
     assert [[piece.text for piece in line.pieces if piece.changed] for line in (removed, added)] == [["一"], ["两"]]
 
 
+def test_a_line_of_very_many_words_stands_in_a_diff_as_a_whole() -> None:
+    removed, added = diffing.lines("好" * 4000, "好" * 3999)
+    assert (len(removed.pieces), len(added.pieces)) == (1, 1)
+
+
+def test_of_very_many_lines_a_diff_finds_what_changed_between_their_ends() -> None:
+    lines = diffing.lines("\n" * 4000 + "one" + "\n" * 4000, "\n" * 4000 + "two" + "\n" * 3999)
+    assert [(line.kind, line.old, line.new) for line in lines if line.kind != "same"] == [
+        ("removed", 4001, 0),
+        ("removed", 4002, 0),
+        ("added", 0, 4001),
+    ]
+    assert len(lines) == 8002
+
+
 def test_the_pieces_of_a_diff_add_up_to_both_texts() -> None:
     old, new = templates.load("label.en").text, templates.load("label.zh").text
     lines = diffing.lines(old, new)

@@ -110,12 +110,4 @@ class Migration(migrations.Migration):
                 'indexes': [models.Index(fields=['user', '-id'], name='runnotice_newest')],
             },
         ),
-        migrations.AddIndex(
-            model_name='runrow',
-            index=models.Index(fields=['run', 'outcome', 'error_class'], name='runrow_ended'),
-        ),
-        migrations.RemoveIndex(
-            model_name='runrow',
-            name='runrow_outcome',
-        ),
     ]

@@ -12,6 +12,7 @@ from madsafe_web.core.runs import params as run_params
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.budget import Limits
 from madsafe_web.core.runs.stages import stage
+from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN
 
 RESTING = (*service.STARTABLE, Run.State.DONE)
 LIMITS = {"calls": "most_calls", "tokens": "most_tokens", "cost": "most_cost", "seconds": "most_seconds"}
@@ -35,16 +36,19 @@ def run_clone(*, run: Run, user: User | None) -> Run:
 
 
 def changeable(run: Run) -> bool:
-    """Whether its parameters may change: it never started, and no configuration of a chain says what they are."""
-    return run.state == Run.State.DRAFT and not run.chain
+    """Whether its parameters may change: it never started, and no chain and no page of its own says what they are.
+
+    Those pages check what they take: an import must not read any path of the server.
+    """
+    return run.state == Run.State.DRAFT and not run.chain and run.stage not in WITH_A_PAGE_OF_THEIR_OWN
 
 
 @transaction.atomic
 def run_change(*, run: Run, values: dict[str, Any], user: User | None) -> bool:
-    """Give a draft other parameters; False when it is none any more. Raises ConfigError naming the wrong parameter."""
+    """Give a draft other parameters; False when they may not change. Raises ConfigError naming the wrong parameter."""
     params = run_params.freeze(run_params.build(stage(run.stage).params, values, where=f"Stage '{run.stage}'"))
     draft = Run.objects.select_for_update().filter(pk=run.pk, state=Run.State.DRAFT, chain="").first()
-    if draft is None:
+    if draft is None or not changeable(draft):
         return False
     names = [name for name, value in params.items() if draft.params.get(name) != value]
     if names:

@@ -19,6 +19,7 @@ from madsafe_web.core.people import person
 from madsafe_web.core.runs import dry, params
 from madsafe_web.core.runs.dry_pages import dry_shown
 from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.runs.forms import StorableJSONField
 from madsafe_web.core.runs.stage import RowStage
 from madsafe_web.core.runs.stages import stages
 from madsafe_web.core.runs.views import STOP_POLLING
@@ -33,7 +34,7 @@ class Indented(json.JSONEncoder):
 
 class DryForm(forms.Form):
     stage = forms.ChoiceField(label=gettext_lazy("Stage"))
-    values = forms.JSONField(
+    values = StorableJSONField(
         required=False,
         encoder=Indented,
         label=gettext_lazy("Parameters"),

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from django import forms
+from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 
 from madsafe_web.core.llm.prices import MILLION
@@ -13,9 +14,33 @@ from madsafe_web.core.models import Endpoint, Run
 from madsafe_web.core.runs.budget import Limits
 from madsafe_web.core.runs.drafts import limits_of
 from madsafe_web.core.runs.stages import stage
+from madsafe_web.core.storable import is_storable
 
 LARGEST = 10**12
 LONGEST = 2000
+
+
+class StorableJSONField(forms.JSONField):
+    """JSON that every database keeps: without NUL, half characters, numbers too large, and lists in lists for ever."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            found = super().to_python(value)
+            kept = is_storable(found)
+        except (RecursionError, ValueError):  # too deep, or a number of thousands of digits
+            kept = False
+        if not kept:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid", params={"value": value})
+        return found
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """What was sent, for the page that shows it again."""
+        try:
+            shown = super().bound_data(data, initial)
+            kept = is_storable(shown)
+        except (RecursionError, ValueError):
+            kept = False
+        return shown if kept else InvalidJSONInput(data)
 
 
 class ParamsForm(forms.Form):
@@ -42,7 +67,7 @@ def field_for(name: str, kind: Any, value: Any) -> forms.Field:
         return forms.CharField(required=False, max_length=LONGEST, label=name)
     nested = isinstance(value, dict | list)
     wide = forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"})
-    return forms.JSONField(required=False, label=name, widget=wide if nested else forms.TextInput())
+    return StorableJSONField(required=False, label=name, widget=wide if nested else forms.TextInput())
 
 
 def endpoint_choices(value: Any) -> list[tuple[str, str]]:

@@ -57,6 +57,13 @@ class SentForm(forms.Form):
         if not settings.EMAIL_HOST:
             del self.fields["mail"]
 
+    def clean_url(self) -> str:
+        """An address without a query, which may hold a secret and is never sent."""
+        url = str(self.cleaned_data["url"])
+        if "?" in url or "#" in url:
+            raise forms.ValidationError(_("The address must end with its path, without ? or # behind it."))
+        return url
+
 
 @require_GET
 @needs("browse")

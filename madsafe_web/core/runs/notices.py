@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
+from yarl import URL
 
 from madsafe_web.core import crypto, outbound
 from madsafe_web.core.audit import audit
@@ -42,7 +43,7 @@ def notify_set(*, user: User, mail: str, url: str, secret: str) -> None:
     """
     row = User.objects.select_for_update().get(pk=user.pk)
     server = outbound.target(url).url.origin() if url else None
-    kept = row.hook_secret if row.hook_url and outbound.target(row.hook_url).url.origin() == server else ""
+    kept = row.hook_secret if server is not None and server == _stored_server(row) else ""
     if url and not secret and not kept:
         raise MissingSecret
     row.notify_mail, row.email = bool(mail), mail or row.email
@@ -50,6 +51,14 @@ def notify_set(*, user: User, mail: str, url: str, secret: str) -> None:
     row.hook_secret = (crypto.encrypt(secret) if secret else kept) if url else ""
     row.save(update_fields=["notify_mail", "email", "hook_url", "hook_secret"])
     audit(user, "user.notify", row.username, mail=row.notify_mail, hook=str(server) if server else "")
+
+
+def _stored_server(row: User) -> URL | None:
+    """The server of the webhook that is set; None without one, and for one that must not be asked any more."""
+    try:
+        return outbound.target(row.hook_url).url.origin()
+    except outbound.Refused:
+        return None
 
 
 @transaction.atomic

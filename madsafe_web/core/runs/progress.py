@@ -44,7 +44,7 @@ def progress(run: Run) -> Progress:
         **{name: Coalesce(Sum(name), 0) for name in (*service.COUNTS, *usage.USED, "throttled")}
     )
     now = timezone.now()
-    elapsed = ((run.finished or now) - run.resumed).total_seconds() if run.resumed else 0.0
+    elapsed = ((run.rested or run.finished or now) - run.resumed).total_seconds() if run.resumed else 0.0
     done = sums["read"] - run.read_before
     rate = done / elapsed if elapsed > 0 and done else None
     share = min(1.0, sums["read"] / run.total) if run.total else (1.0 if run.state == Run.State.DONE else None)

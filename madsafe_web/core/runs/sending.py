@@ -1,7 +1,8 @@
 """Notices on their way out: by e-mail, and by a webhook whose body is signed.
 
-A worker's sweep sends what is due. Each notice is claimed first by moving its time on, so that two workers do not send
-it at once; one that a kill interrupts is sent again later, and may then come twice. A receiver knows it by its `id`.
+A thread of a worker sends what is due. Each notice is claimed first by moving its time on, so that two workers do not
+send it at once; one that a kill interrupts is sent again later, and may then come twice. A receiver knows it by its
+`id`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from madsafe_web.core import crypto, outbound
 from madsafe_web.core.models import RunNotice, User
 
 logger = logging.getLogger(__name__)
-AT_ONCE = 20  # notices in one sweep, which must not take long
+AT_ONCE = 20  # notices in one round
 MOST_TRIES = 8
 FIRST_WAIT = timedelta(minutes=1)  # doubled with every try: the last one comes two hours after the first
 TIMEOUT_S = 10.0
@@ -57,16 +58,17 @@ def _send(way: str, notice: RunNotice, now: datetime) -> bool:
     except NotSent as error:
         logger.warning("notice %s was not sent (%s of %s tries): %s", notice.pk, tried + 1, MOST_TRIES, error)
         return False
+    except Exception:  # whatever it is, the other notices are sent; this one is tried again too
+        logger.exception("notice %s was not sent (%s of %s tries)", notice.pk, tried + 1, MOST_TRIES)
+        return False
     row.update(**{f"{way}_due": None})
     return True
 
 
 def mail(notice: RunNotice) -> None:
-    """Raises NotSent."""
+    """Say what the run came to and where to look, and no more: its error may hold words of a server. Raises NotSent."""
     subject = f"MadSafe: {notice.run} is {notice.get_state_display().lower()}"
-    lines = [f"{notice.run}, which you started, is {notice.get_state_display().lower()}."]
-    lines += [notice.run.error] if notice.run.error and notice.run.state == notice.state else []
-    text = "\n\n".join([*lines, link(notice)])
+    text = f"{notice.run}, which you started, is {notice.get_state_display().lower()}.\n\n{link(notice)}"
     try:
         send_mail(subject, text, settings.DEFAULT_FROM_EMAIL, [notice.user.email])
     except (SMTPException, OSError) as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from celery import shared_task
@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from madsafe_web.core.models import Chunk, Run
-from madsafe_web.core.runs import lease, service, worker
+from madsafe_web.core.runs import lease, sending, service, worker
 from madsafe_web.core.runs.stages import point
 
 logger = logging.getLogger(__name__)
@@ -84,15 +84,29 @@ def sweep() -> list[int]:
 
 @worker_ready.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def start_watch(**_: object) -> None:
-    threading.Thread(target=_watch, name="watch", daemon=True).start()
+    """Watch over the runs, and beside it send notices: a slow mail server must not keep this worker from its pulse."""
+    for name, work in (("watch", _watch), ("notices", sending.notices_send)):
+        threading.Thread(target=_rounds, args=(name, work), name=name, daemon=True).start()
+
+
+def _rounds(name: str, work: Callable[[], object]) -> None:
+    while True:
+        round_of(name, work)
+        time.sleep(SWEEP_S)
+
+
+def round_of(name: str, work: Callable[[], object]) -> None:
+    """Do the work once. Whatever goes wrong is logged and no more, since the next round comes soon."""
+    try:
+        work()
+    except (DatabaseError, OSError) as error:  # away for a moment, not migrated yet, a full disk
+        logger.warning("the thread '%s' could not do its round: %s", name, error)
+        connection.close()
+    except Exception:  # the thread must not end: nobody would start it again
+        logger.exception("the thread '%s' could not do its round", name)
+        connection.close()
 
 
 def _watch() -> None:
-    while True:
-        try:
-            lease.pulse()
-            sweep()
-        except (DatabaseError, OSError) as error:  # away for a moment, not migrated yet, a full disk: try again
-            logger.warning("the watch could not do its round: %s", error)
-            connection.close()
-        time.sleep(SWEEP_S)
+    lease.pulse()
+    sweep()

@@ -141,9 +141,9 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask the failed rows again, all or those of one class."""
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     form = KindForm(request.POST)
-    kind = form.cleaned_data["kind"] if form.is_valid() else ""
     try:
-        rows = run_retry(run=run, user=person(request), kind=kind)
+        # What cannot be a class has no rows: it must not mean all of them.
+        rows = run_retry(run=run, user=person(request), kind=form.cleaned_data["kind"]) if form.is_valid() else 0
     except StageError as error:
         messages.error(request, str(error))
         return redirect("runs:detail", pk)

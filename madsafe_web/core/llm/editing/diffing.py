@@ -11,6 +11,8 @@ from typing import Literal
 Kind = Literal["same", "removed", "added"]
 # A word of letters and digits, one Chinese character, one other sign, or a stretch of blanks.
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+|\s+|.")
+# Of both texts together. The time may grow with the third power of it; longer ones are compared at their ends only.
+MOST_PIECES = 2_000
 ALIKE = 0.3  # the least likeness of two lines whose words are compared; below, each line stands as a whole
 
 
@@ -36,13 +38,33 @@ def lines(old: str, new: str) -> list[Line]:
     """All lines of both texts in order, removed ones before those that came for them."""
     before, after = old.split("\n"), new.split("\n")
     found: list[Line] = []
-    for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in _changes(before, after):
         if tag == "equal":
             pairs = zip(range(i1, i2), range(j1, j2), strict=True)
             found += [Line("same", i + 1, j + 1, (Piece(before[i]),)) for i, j in pairs]
         else:
             found += _rewritten(before[i1:i2], after[j1:j2], i1 + 1, j1 + 1)
     return found
+
+
+def _changes(before: Sequence[str], after: Sequence[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    """How the old lines become the new ones, in the words of difflib."""
+    if len(before) + len(after) <= MOST_PIECES:
+        return SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    head = _alike(before, after)
+    tail = _alike(before[head:][::-1], after[head:][::-1])
+    old, new = len(before) - tail, len(after) - tail
+    return [
+        ("equal", 0, head, 0, head),
+        ("replace", head, old, head, new),
+        ("equal", old, len(before), new, len(after)),
+    ]
+
+
+def _alike(before: Sequence[str], after: Sequence[str]) -> int:
+    """How many lines both begin with."""
+    pairs = enumerate(zip(before, after, strict=False))
+    return next((place for place, (old, new) in pairs if old != new), min(len(before), len(after)))
 
 
 def _rewritten(before: Sequence[str], after: Sequence[str], old: int, new: int) -> Iterator[Line]:
@@ -58,7 +80,7 @@ def _rewritten(before: Sequence[str], after: Sequence[str], old: int, new: int) 
 def _words(before: str, after: str) -> tuple[tuple[Piece, ...], tuple[Piece, ...]]:
     old, new = WORD.findall(before), WORD.findall(after)
     matcher = SequenceMatcher(None, old, new, autojunk=False)
-    if matcher.ratio() < ALIKE:
+    if len(old) + len(new) > MOST_PIECES or matcher.ratio() < ALIKE:
         return (Piece(before, changed=True),), (Piece(after, changed=True),)
     removed, added = [], []
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
