@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -86,8 +88,21 @@ def test_rows_that_stand_still_are_told_in_the_log_of_the_run(monkeypatch: pytes
 def test_at_the_deadline_what_is_in_hand_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "IDLE_WAIT_S", 0.01)
     run = started()
-    Trap.at = {"24": lambda: asyncio.sleep(0.3)}
-    run = worker.work_on(run.pk, seconds=0.1)
+    halted = threading.Event()
+    halt = RowEngine.halt
+
+    def released(engine: RowEngine) -> Group:
+        engine.stop = True
+        halted.set()
+        return halt(engine)
+
+    def late_once_two_chunks_are_done() -> float:
+        return float("inf") if run.chunks.filter(state="done").count() == 2 else time.monotonic()
+
+    monkeypatch.setattr(RowEngine, "halt", released)
+    monkeypatch.setattr(hand, "time", SimpleNamespace(monotonic=late_once_two_chunks_are_done))
+    Trap.at = {"24": lambda: asyncio.to_thread(halted.wait, 20)}
+    run = worker.work_on(run.pk, seconds=1000)
     assert run.state == S.RUNNING
     assert [chunk.state for chunk in run.chunks.order_by("seq")] == ["done", "done", "open"]
 

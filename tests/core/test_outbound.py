@@ -299,7 +299,7 @@ def test_a_reply_that_unpacks_to_very_much_is_cut_off(monkeypatch: Any, settings
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     (error,) = served(bomb, 1, Names(["127.0.0.1"]), monkeypatch, settings)
-    assert isinstance(error, CallError) and error.kind == "bad_response" and "sent more than" in str(error)
+    assert isinstance(error, CallError) and error.kind == "too_large" and "sent more than" in str(error)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 << 10  # in KiB
 
 
@@ -313,4 +313,4 @@ def test_a_reply_that_drips_is_cut_off_in_time(monkeypatch: Any, settings: Any) 
         return response
 
     (error,) = served(drip, 1, Names(["127.0.0.1"]), monkeypatch, settings, total_timeout=0.3)
-    assert isinstance(error, CallError) and error.kind == "timeout"
+    assert isinstance(error, CallError) and error.kind == "slow_body"

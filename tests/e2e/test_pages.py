@@ -14,7 +14,10 @@ from tests.world import World
 
 pytestmark = pytest.mark.browser
 # Files, and fragments that have no frame around them.
-FILES = {"pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz", "annotation:prompts-facet"}
+FILES = {
+    *("pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz", "annotation:prompts-facet"),
+    *("runs:bell", "runs:notices-newest"),
+}
 API = "api:"
 TABLES = "/admin/"  # rows as they stand, in the words of the code
 EXTRA = {"lead": ("/results/?benchmark=new_safety",)}

@@ -26,7 +26,7 @@ from tests.helpers.installation import (
 )
 
 pytestmark = pytest.mark.slow
-ROWS = 4000
+ROWS = 20_000  # enough that the run is not done before it is looked at
 PASSWORD = "a password for tests only"
 ACCOUNT = f"""
 from madsafe_web.core.models import User
@@ -45,6 +45,7 @@ from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 run = Run.objects.get(stage="label")
 enough = service.counts(run)["read"] + 100
+assert enough < run.total, "the run was too fast"
 print("watching", flush=True)
 while service.counts(run)["read"] < enough:
     time.sleep(0.005)

@@ -39,7 +39,7 @@ class DryForm(forms.Form):
         encoder=Indented,
         label=gettext_lazy("Parameters"),
         help_text=gettext_lazy("A JSON object; what is left out has its default."),
-        widget=forms.Textarea(attrs={"rows": 10, "class": "mono", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 10, "class": "mono", "spellcheck": "false", "translate": "no"}),
     )
     rows = forms.IntegerField(
         min_value=1,

@@ -66,7 +66,7 @@ def field_for(name: str, kind: Any, value: Any) -> forms.Field:
     if kind is str:
         return forms.CharField(required=False, max_length=LONGEST, label=name)
     nested = isinstance(value, dict | list)
-    wide = forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false"})
+    wide = forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false", "translate": "no"})
     return StorableJSONField(required=False, label=name, widget=wide if nested else forms.TextInput())
 
 

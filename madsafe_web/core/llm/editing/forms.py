@@ -41,7 +41,7 @@ class EditForm(PreviewForm):
         strip=False,
         label=gettext_lazy("Text"),
         help_text=gettext_lazy("What stands above a line --- goes to the model as the system part."),
-        widget=forms.Textarea(attrs={"rows": 20, "class": "mono", "spellcheck": "false"}),
+        widget=forms.Textarea(attrs={"rows": 20, "class": "mono", "spellcheck": "false", "translate": "no"}),
     )
     note = forms.CharField(
         required=False,
