@@ -7,6 +7,7 @@ and no database: it is ready in a sixth of a second, and ends when nobody takes 
 from __future__ import annotations
 
 import gc
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator, Mapping
@@ -122,7 +123,8 @@ def _beside(wanted: Wanted) -> Generator[int | Batch, None, None]:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=ROOT)
         theirs.close()  # so that its end is seen here
         try:
-            ours.send(wanted)
+            with suppress(ConnectionError):  # it is gone already, which the next look says
+                ours.send(wanted)
             while (part := _next(ours, process)) is not None:
                 yield part
         finally:
@@ -145,6 +147,8 @@ def _next(parts: Connection, process: subprocess.Popen[bytes]) -> int | Batch | 
 
 def serve() -> None:
     """What the second process does: answer one `Wanted` through the pipe whose number it was started with."""
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, signal.SIG_IGN)  # meant for the first process, which may want to end its batch; see below
     gc.disable()  # rows have no cycles, and looking for some takes a fifth of the time
     # When the first process is gone, so is who would take the rows.
     with Connection(int(sys.argv[1])) as pipe, suppress(EOFError, ConnectionError):
@@ -154,3 +158,7 @@ def serve() -> None:
             pipe.send(None)
         except StageError as error:
             pipe.send(str(error))
+        except OSError as error:
+            if isinstance(error, ConnectionError):
+                raise
+            pipe.send(f"{error.strerror}: {error.filename}. What was stored is kept. Mend it, then resume the run.")

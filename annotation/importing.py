@@ -50,7 +50,7 @@ def import_file(job: Job) -> None:
             raise StageError(f"{what} changed since its import began. Restore it, or import it as a new run.")
         begun = bool(job.cursor)
         skip = job.cursor["done"] if begun else 0
-        with nothing_collected(), feed(importer, path, options, skip=skip, counted=not begun) as parts:
+        with feed(importer, path, options, skip=skip, counted=not begun) as parts:
             if not begun:
                 warnings = dict.fromkeys(importer.not_read(path), 1)
                 known = {"sha256": sha256, "content": content, "rows": next(parts), "warnings": warnings}
@@ -146,7 +146,7 @@ def _store(job: Job, corpus: Corpus, batches: Iterator[Any]) -> None:
     for rows in batches:
         job.check()
         done += len(rows)
-        with job.commit() as progress:
+        with nothing_collected(), job.commit() as progress:
             _hold(corpus)
             batch = sort_rows(corpus, rows)
             store(job.run, corpus, batch)

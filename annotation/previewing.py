@@ -63,7 +63,8 @@ class PreviewForm(ImportForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["format"].widget.attrs |= _shown_again("preview")
-        self.fields["licence"].widget.attrs |= _shown_again("may-leave")
+        # The files that were chosen stay chosen, so each change would send and keep them once more.
+        self.fields["licence"].widget.attrs |= _shown_again("may-leave") | {"hx-params": "not answers,dev"}
 
     def layout(self) -> dict[str, Any]:
         """How the rows lie in the file, as far as the form says so."""

@@ -6,7 +6,7 @@ All times are compared by the clock of the database. An item is resolved when al
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -60,12 +60,13 @@ class QueueState:
     next_free: datetime | None
 
 
+def subjects_queued(kind: str, subjects: Collection[str]) -> dict[str, bool]:
+    """Those of the subjects that stand in the queue of a kind, open or resolved, each with whether people decide it."""
+    items = ReviewItem.objects.filter(kind=kind, subject__in=subjects)
+    return {subject: by != DecidedBy.RULE for subject, by in items.values_list("subject", "resolved_by")}
+
+
 @transaction.atomic
-def subjects_queued(kind: str) -> set[str]:
-    """What stands in the queue of a kind, open or resolved."""
-    return set(ReviewItem.objects.filter(kind=kind).values_list("subject", flat=True))
-
-
 def items_add(kind: str, items: Sequence[NewItem], seats: int) -> None:
     """Put items in the queue in this order, each with so many seats; those with a resolution are stored without."""
     categories = dict(Category.objects.values_list("code", "id"))

@@ -31,6 +31,6 @@ def kept_folder() -> Path:
 
 
 def _remove_kept() -> None:
-    """No process takes an older catalogue any more, and withdrawn texts must not stay in one."""
+    """No process takes an older catalogue any more, and withdrawn texts must not stay in one. On this machine alone."""
     for path in kept_folder().glob("*.bin"):
         path.unlink(missing_ok=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
 from annotation.reviewing import NewItem, items_add, subjects_queued
 from annotation.selectors import side
@@ -27,10 +27,12 @@ def review_open(run: Run) -> None:
         .select_related("answer__evaluation", "answer__item__prompt__corpus")
         .order_by("answer__item__position", "answer__item_id")
     )
-    queued = subjects_queued(KIND)  # of the first time, when this run was done and its failed rows were asked again
+    # Of the first time, when this run was done and its failed rows were asked again.
+    queued = subjects_queued(KIND, [str(verdict.pk) for verdict in verdicts])
     waiting = [verdict for verdict in verdicts if str(verdict.pk) not in queued]
+    had = Counter(verdict.answer.evaluation.subject for verdict in verdicts if queued.get(str(verdict.pk)))
     left = run.params["uncertain_left"]
-    for_people = {verdict.pk for verdict in waiting} if left is None else _spread(waiting, left)
+    for_people = {verdict.pk for verdict in waiting} if left is None else _spread(waiting, left, had)
     # By nonce inside an item, so that the order does not tell a reviewer which model answered.
     waiting.sort(key=lambda v: (v.answer.item.position, nonce(v.answer.evaluation_id, v.answer.item_id)))
     items_add(KIND, [_item(verdict, verdict.pk in for_people) for verdict in waiting], SEATS)
@@ -39,16 +41,16 @@ def review_open(run: Run) -> None:
         service.log(run, f"{len(for_people)} uncertain verdicts wait for people, {settled} were settled by rule.")
 
 
-def _spread(verdicts: Iterable[Verdict], most: int) -> set[int]:
-    """Up to `most` verdicts of each model, the categories taking turns, in each the first by place."""
+def _spread(verdicts: Iterable[Verdict], most: int, had: Mapping[str, int]) -> set[int]:
+    """Up to `most` verdicts of each model, counting those it `had`; the categories take turns, in each by place."""
     groups: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for verdict in verdicts:
         groups[verdict.answer.evaluation.subject][verdict.answer.item.category].append(verdict.pk)
     chosen: set[int] = set()
-    for by_category in groups.values():
+    for model, by_category in groups.items():
         ids = list(by_category.values())
         turns = sorted((turn, place, pk) for place, one in enumerate(ids) for turn, pk in enumerate(one))
-        chosen.update(pk for _, _, pk in turns[: max(0, most)])
+        chosen.update(pk for _, _, pk in turns[: max(0, most - had[model])])
     return chosen
 
 

@@ -62,7 +62,7 @@ class BenchmarkResult:
 
 
 def newest_run() -> Run | None:
-    """The newest evaluation that is finished, not the one that ended last: an old one may have been retried since."""
+    """The newest evaluation that is done. One whose failed rows were asked again stays as old as it is."""
     return Run.objects.filter(stage="evaluate", state=Run.State.DONE).order_by("-id").first()
 
 

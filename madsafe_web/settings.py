@@ -289,6 +289,8 @@ SWEEP_HOOKS = [
     "annotation.pieces:uploads_tidy",
     "madsafe_web.core.api.once:sweep",
 ]
+# Called, in its transaction, when a run that ended is queued again: the number of ended runs goes back by it.
+REOPEN_HOOKS = ["annotation.versions:data_changed"]
 # Called when a backup was restored: what the database holds besides rows of models is made anew.
 RESTORE_HOOKS = ["annotation.searching:rebuild"]
 # The server that sends e-mail; without one, nobody is offered notices by e-mail.

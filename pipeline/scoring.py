@@ -19,7 +19,7 @@ def scorer_name(run: Run) -> str:
 def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Result]:
     """Writer of the scoring stages: a value is a tuple of ScoreValue. A newer run of a scorer replaces its score.
 
-    A row without a value has failed: it keeps the scores of an earlier run.
+    Where scoring failed, the older score stays.
     """
     scorer = scorer_name(run)
     new = [
@@ -35,7 +35,7 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
         for _, row, result in rows
         for one in result.value or ()
     ]
-    scored = [row.id for _, row, result in rows if result.value]
+    scored = [row.id for _, row, result in rows if result.value is not None]
     old = Score.objects.filter(kind=run.stage, scorer=scorer, prompt__in=scored)
     if old.delete()[0]:
         data_changed()

@@ -62,7 +62,7 @@ def _named(record: Record | BadRecord) -> Record | BadRecord:
     value = columns_of(record.value)
     if record.group and GROUP not in value:
         value = {**value, GROUP: record.group}
-    return Record(record.number, value, record.group, record.index)
+    return Record(record.number, value, record.group, record.index, record.warning)
 
 
 def _lines(source: Source) -> Iterator[Record | BadRecord]:

@@ -214,14 +214,19 @@ def rows(
     head = _head(path, source, fits, expected)
     for record in chain(head, source):
         if isinstance(record, BadRecord):
-            yield record.number, RejectedRow(record.number, record.field, record.reason, raw=record.raw)
+            yield record.number, RejectedRow(record.number, record.field, record.reason, raw=_bad_raw(record))
             continue
         row = _storable(record.number, convert(record))
         if isinstance(row, RejectedRow):
             row = replace(row, raw=_raw(record))
-        elif split:
-            row = replace(row, payload={**row.payload, "split": split})
+        elif split or record.warning:
+            row = _with(row, split, record.warning)
         yield record.number, row
+
+
+def _with(row: ImportedRow, split: str, warning: str) -> ImportedRow:
+    payload = {**row.payload, "split": split} if split else row.payload
+    return replace(row, payload=payload, warnings=(*row.warnings, warning) if warning else row.warnings)
 
 
 def _storable(number: int, row: ImportedRow | RejectedRow) -> ImportedRow | RejectedRow:
@@ -335,11 +340,24 @@ def _raw(record: Record) -> str:
     """The row as JSON. What its place in the file says goes with it: corrected rows stand in a list of their own."""
     value = record.value
     if record.group and isinstance(value, dict):
-        value = {**value, GROUP: record.group, **({} if record.index is None else {INDEX: record.index})}
+        value = {**value, **_place(record)}
     try:
         return kept_raw(orjson.dumps(value).decode())
     except orjson.JSONEncodeError:  # an integer over 64 bits, or deep nesting
         return kept_value(value)
+
+
+def _bad_raw(record: BadRecord) -> str:
+    """The row as it stood in the file, an object with its place there; it may be one that nothing parses."""
+    if not record.group or not record.raw.startswith("{"):
+        return record.raw
+    place = orjson.dumps(_place(record)).decode().removesuffix("}")
+    rest = record.raw[1:].lstrip()
+    return kept_raw(place + ("" if rest == "}" else ",") + rest)
+
+
+def _place(record: Record | BadRecord) -> dict[str, object]:
+    return {GROUP: record.group} if record.index is None else {GROUP: record.group, INDEX: record.index}
 
 
 def _head(

@@ -58,7 +58,10 @@ def prompts_facet(request: HttpRequest, name: str) -> HttpResponse:
 
 def _searched(request: HttpRequest, filters: PromptFilter) -> str:
     """The address of the page that asks with what is looked for among the labels; "" where it says more than that."""
-    shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    try:
+        shown = urlsplit(request.headers.get("HX-Current-URL", ""))
+    except ValueError:
+        return ""
     at = PromptFilter(QueryDict(shown.query))
     if not shown.path or at.address(label_q=None) != filters.address(label_q=None):
         return ""  # a change of the filter is on its way, and brings its own address

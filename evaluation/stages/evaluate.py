@@ -66,6 +66,9 @@ async def _judged(row: EvalRow, params: Params, ask: Ask) -> Result:
     reply = await ask(row.endpoint, call)
     if reply.finish == "content_filter":
         return Result(None, Outcome.PROVIDER_REFUSED, "The provider's content filter refused.")
+    if reply.finish == "thinking":  # there is no answer that could be judged
+        message = "Thinking used up max_tokens, so that no answer came."
+        return Result(None, Outcome.TRUNCATED, message, "thinking_used_up")
     votes = tuple(
         [
             await _vote(number, language, row, reply.text, params.judge_endpoint, ask)

@@ -50,7 +50,7 @@ def insert_at_once(model: Model, names: Sequence[str], rows: Sequence[tuple[Any,
         source = f"SELECT * FROM unnest({arrays})"  # noqa: S608  # types of models
         values: list[Any] = [list(column) for column in zip(*rows, strict=True)]
     else:
-        cells = ", ".join(f"value ->> {place}" for place in range(len(names)))
+        cells = ", ".join(f"json_extract(value, '$[{place}]')" for place in range(len(names)))
         source, values = f"SELECT {cells} FROM json_each(%s) WHERE true", [orjson.dumps(rows).decode()]  # noqa: S608
     kept = " ON CONFLICT DO NOTHING" if known == "kept" else ""
     with connection.cursor() as cursor:

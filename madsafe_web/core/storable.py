@@ -1,4 +1,4 @@
-"""Which JSON values come back from every database as they went in."""
+"""Which values come back from every database as they went in."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def is_storable(value: Any) -> bool:
     if isinstance(value, float) and value == 0:
         return math.copysign(1, value) > 0
     return not isinstance(value, int | float) or (math.isfinite(value) and abs(value) <= LARGEST)
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: NUL, and halves of characters that a model broke off."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")

@@ -8,6 +8,7 @@ them a stored text is, and fills the places of its translation.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from django.conf import settings
@@ -20,7 +21,8 @@ _LONGEST = 2000  # characters: what is longer is no sentence of ours
 # Places that hold such texts themselves. Without one that is known there the whole is another text.
 _TEXTS = frozenset({"problem", "where", "advice", "kind", "found", "expected", "reason"})
 _MUST_BE_KNOWN = frozenset({"problem", "where"})
-Known = tuple[re.Pattern[str], str]
+_DEEPEST = 6  # texts in the places of texts: one that is made up may be many texts in one another, in many ways
+Known = tuple[list[str], str]  # words, name, words, name, … words; and the whole
 
 
 def worded(text: str) -> str:
@@ -40,21 +42,42 @@ def _is_foreign() -> bool:
     return not (translation.get_language() or "en").startswith("en")
 
 
-def _translated(text: str) -> str | None:
-    if len(text) > _LONGEST:
+def _translated(text: str, depth: int = 0) -> str | None:
+    if len(text) > _LONGEST or depth == _DEEPEST:
         return None
-    for pattern, known in _known():
-        if (match := pattern.fullmatch(text)) and (values := _values(match.groupdict())) is not None:
+    for parts, known in _known():
+        if (found := _found(text, parts)) is not None and (values := _values(found, depth)) is not None:
             wording = translation.gettext(known)
             return wording % values if values else wording
     return None
 
 
-def _values(found: dict[str, str]) -> dict[str, str] | None:
+def _found(text: str, parts: Sequence[str]) -> dict[str, str] | None:
+    """What stands in the places, each as short as can be; None where the text has other words.
+
+    It never goes back, so that no text takes longer than one look at it. A pattern of `re` would, again and again.
+    """
+    first, *others = parts
+    if not others:
+        return {} if text == first else None
+    if not text.startswith(first):
+        return None
+    found, start = {}, len(first)
+    for name, words in zip(others[:-2:2], others[1:-2:2], strict=True):
+        end = text.find(words, start + 1)
+        if end < 0:
+            return None
+        found[name], start = text[start:end], end + len(words)
+    name, last = others[-2:]
+    end = len(text) - len(last)
+    return {**found, name: text[start:end]} if start < end and text.endswith(last) else None
+
+
+def _values(found: dict[str, str], depth: int) -> dict[str, str] | None:
     """What fills the places of a translation; None where a text that must be known is not."""
     values = {}
     for name, value in found.items():
-        wording = _translated(value) if name in _TEXTS else value
+        wording = _translated(value, depth + 1) if name in _TEXTS else value
         if wording is None and name in _MUST_BE_KNOWN:
             return None
         values[name] = wording or value
@@ -66,10 +89,4 @@ def _known() -> tuple[Known, ...]:
     """Those with the most words of their own first, since the others may fit the same text by their places."""
     texts = {text for name in settings.WORDINGS for text in import_string(name)}
     ranked = sorted(texts, key=lambda text: (-len(_PLACE.sub("", text)), text))
-    return tuple((_pattern(text), text) for text in ranked)
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    parts = _PLACE.split(text)  # words, name, words, name, … words
-    made = [f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)]
-    return re.compile("".join(made), re.DOTALL)
+    return tuple((_PLACE.split(text), text) for text in ranked)

@@ -66,6 +66,15 @@ def test_a_row_of_a_list_under_a_name_comes_in_again(lead: Person, tmp_path: Pat
     assert [one.text for one in corrected(lead, corpus, {"q": "two"})] == ["two"]
 
 
+def test_a_row_that_no_database_stores_keeps_its_scenario(lead: Person, tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(json.dumps({"Insult": [{"prompt": "one", "response": "a"}, {"prompt": "\0", "response": "b"}]}))
+    corpus = imported(path, "safety_prompts")
+    (one,) = corrected(lead, corpus, {"prompt": "two"})
+    first = Prompt.objects.get(text="one")
+    assert (one.text, one.scenario, one.source_id) == ("two", first.scenario, "Insult/1")
+
+
 def test_a_prompt_that_was_a_line_comes_in_again(lead: Person, tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     path.write_bytes(b"one\ntwo \0\n")

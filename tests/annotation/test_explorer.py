@@ -377,3 +377,9 @@ def test_what_is_looked_for_among_the_labels_goes_into_the_address(
     at = {"HX-Request": "true", "HX-Current-URL": f"http://testserver/prompts/{shown}"}
     answer = annotator.get(f"/prompts/facets/label/?{asked}", headers=at)
     assert answer.headers.get("HX-Replace-Url") == address
+
+
+def test_an_address_that_is_none_is_not_answered_with_another(annotator: Person) -> None:
+    at = {"HX-Request": "true", "HX-Current-URL": "http://["}
+    answer = annotator.get("/prompts/facets/label/?label_q=x", headers=at)
+    assert answer.status_code == 200 and "HX-Replace-Url" not in answer.headers

@@ -72,6 +72,21 @@ def test_the_second_process_ends_with_the_feed(path: Path, beside: None) -> None
     assert not children()
 
 
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_process_leaves_signals_to_the_first(sign: signal.Signals, path: Path, beside: None) -> None:
+    with feed(IMPORTER, path, ImportOptions(), skip=0, counted=True) as given:
+        next(given)
+        os.kill(children()[0].pid, sign)
+        assert len(list(given)) == 10
+
+
+def test_a_file_that_goes_away_while_it_is_read_is_named(path: Path, beside: None) -> None:
+    with feed(IMPORTER, path, ImportOptions(), skip=0, counted=True) as given:
+        path.unlink()
+        with pytest.raises(StageError, match=r"pairs\.json.*What was stored is kept"):
+            list(given)
+
+
 def killed_after_two(given: Iterator[int | Batch]) -> Iterator[int | Batch]:
     yield next(given)
     yield next(given)

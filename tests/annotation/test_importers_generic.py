@@ -109,6 +109,12 @@ def test_the_name_of_the_array_can_be_the_scenario(tmp_path: Path) -> None:
     assert [row.scenario for row in found if isinstance(row, ImportedRow)] == ["some", "other"]
 
 
+def test_a_row_that_may_go_on_from_a_broken_one_says_so(tmp_path: Path) -> None:
+    found = rows_of(written(tmp_path, 'q\nfirst\n"broken\nits end\n'), {"prompt": "q"}, split="train")
+    told = [(row.payload["split"], row.warnings) for row in found if isinstance(row, ImportedRow)]
+    assert told == [("train", ()), ("train", ("may go on from a row before it whose quotes are broken",))]
+
+
 def test_the_split_is_kept_with_each_row(tmp_path: Path) -> None:
     (row,) = rows_of(lines(tmp_path, {"q": "first"}), {"prompt": "q"}, split="train")
     assert isinstance(row, ImportedRow) and row.payload["split"] == "train"

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.forms import FileField
 from django.urls import reverse
 
 from annotation import pieces, previewing, uploading
@@ -65,6 +66,12 @@ def test_another_format_is_shown_when_it_is_chosen(lead: Person) -> None:
     said = form.fields["format"].widget.attrs
     assert (said["hx-trigger"], said["hx-target"], said["hx-select"]) == ("change", "#preview", "#preview")
     assert json.loads(said["hx-vals"]) == {"do": "show"}
+
+
+def test_a_change_of_the_licence_sends_no_chosen_file(lead: Person) -> None:
+    form = lead.get(url(make_upload(lead.user, ROWS))).context["form"]
+    files = ",".join(name for name, field in form.fields.items() if isinstance(field, FileField))
+    assert form.fields["licence"].widget.attrs["hx-params"] == f"not {files}" == "not answers,dev"
 
 
 def test_files_that_are_not_read_are_named(lead: Person) -> None:

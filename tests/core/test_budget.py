@@ -125,3 +125,36 @@ def test_a_call_that_fails_gives_its_part_back() -> None:
     with pytest.raises(CallError):
         asyncio.run(kept.spend("e", CALL, Model(CallError("timeout", "no answer"))))
     assert (kept.spent, kept.reserved) == (Amount(), Amount())
+
+
+def test_a_call_that_waited_for_the_budget_is_not_sent_after_a_stop() -> None:
+    kept, model = budget(calls=1), Model(Reply("ok"))
+    assert kept.reserve(most_of(CALL, None))
+
+    def stopped() -> None:
+        raise RuntimeError("stopped")
+
+    async def main() -> None:
+        waiting = asyncio.create_task(kept.spend("e", CALL, model, stopped))
+        await asyncio.sleep(0)
+        kept.wake()
+        with pytest.raises(RuntimeError, match="stopped"):
+            await waiting
+
+    asyncio.run(main())
+    assert model.calls == 0
+
+
+def test_a_server_that_does_not_tell_its_tokens_counts_as_the_most_that_its_calls_can_use() -> None:
+    price = Price(2.0, 3.0, "CNY")
+    kept = Budget(Limits(cost=10**9), NOTHING, prices={"e": price})
+    reply = asyncio.run(kept.spend("e", CALL, Model(Reply("ok"))))
+    assert (kept.spent, kept.reserved) == (most_of(CALL, price), NOTHING)
+    assert (reply.prompt_tokens, reply.completion_tokens) == (4 + AROUND_MESSAGE, 10)  # so that a resume knows it too
+
+
+def test_the_offline_rules_use_no_tokens() -> None:
+    kept, rules = budget(tokens=10**9), Model(Reply("ok"))
+    rules.offline_rules = True
+    asyncio.run(kept.spend("rules", CALL, rules))
+    assert kept.spent == Amount(1)

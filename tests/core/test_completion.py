@@ -97,3 +97,12 @@ def test_a_filter_that_refuses_in_the_middle_of_a_stream_is_a_filtered_reply(cod
 
 def test_a_server_that_does_not_stream_after_all_is_read_whole() -> None:
     assert parsed_stream(body("fine"), "it").text == "fine"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"), [("-5", 0), ("4294967296", 2**31 - 1), ("1e300", 2**31 - 1), ("null", 0), ("7.9", 7)]
+)
+def test_a_number_of_tokens_is_one_that_every_database_takes(said: str, kept: int) -> None:
+    usage = f'{{"prompt_tokens": {said}, "completion_tokens": {said}}}'
+    reply = parsed(f'{{"choices": [{{"message": {{"content": "x"}}}}], "usage": {usage}}}'.encode(), "it")
+    assert (reply.prompt_tokens, reply.completion_tokens) == (kept, kept)

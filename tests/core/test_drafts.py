@@ -21,6 +21,10 @@ def facts(verb: str) -> dict[str, object]:
     return found
 
 
+def labelled(state: str) -> Run:
+    return make_run("label", state, params=service.run_create(stage_name="label", values={}).params)
+
+
 def deduplicated(state: str = S.DONE, **params: object) -> Run:
     run = service.run_create(stage_name="deduplicate", values=params)
     Run.objects.filter(pk=run.pk).update(state=state)
@@ -94,7 +98,7 @@ def test_a_lead_clones_a_run_and_comes_to_its_form(lead: Person) -> None:
     draft = Run.objects.latest("pk")
     assert answer["Location"] == f"/runs/{draft.pk}/edit/"
     page = lead.get(f"/runs/{draft.pk}/edit/").content.decode()
-    assert 'name="param-threshold"' in page and 'name="budget-calls"' in page
+    assert 'name="param-threshold"' in page and "budget-calls" not in page
 
 
 def test_a_run_with_a_page_of_its_own_is_not_cloned(lead: Person) -> None:
@@ -134,9 +138,9 @@ def test_json_that_no_database_keeps_is_told_at_its_field(lead: Person, value: s
 
 
 def test_of_a_run_that_started_only_the_budget_is_shown(lead: Person) -> None:
-    run = deduplicated(S.PAUSED)
+    run = labelled(S.PAUSED)
     page = lead.get(f"/runs/{run.pk}/edit/").content.decode()
-    assert "budget-calls" in page and "param-threshold" not in page
+    assert "budget-calls" in page and "param-endpoint" not in page
 
 
 def test_a_draft_with_a_page_of_its_own_takes_no_other_parameters(lead: Person) -> None:
@@ -149,9 +153,25 @@ def test_a_draft_with_a_page_of_its_own_takes_no_other_parameters(lead: Person) 
 
 
 def test_a_budget_for_a_run_in_work_is_refused_in_words(lead: Person) -> None:
-    run = deduplicated(S.RUNNING)
+    run = labelled(S.RUNNING)
     answer = lead.post(f"/runs/{run.pk}/edit/", {"budget-calls": "1"}, follow=True)
     assert "is in work or has ended: nothing was changed" in answer.content.decode()
+
+
+def test_a_stage_that_reserves_no_call_is_offered_no_budget(lead: Person) -> None:
+    run = deduplicated(S.PAUSED)
+    assert f"/runs/{run.pk}/edit/" not in lead.get(f"/runs/{run.pk}/").content.decode()
+    assert lead.post(f"/runs/{run.pk}/edit/", {"budget-minutes": "1"})["Location"] == f"/runs/{run.pk}/"
+    run.refresh_from_db()
+    assert limits_of(run) == Limits()
+
+
+def test_the_form_of_a_draft_without_a_budget_saves_its_parameters(lead: Person) -> None:
+    run = deduplicated(S.DRAFT)
+    form = {f"param-{name}": value for name, value in run.params.items()} | {"param-threshold": "0.5"}
+    assert lead.post(f"/runs/{run.pk}/edit/", form).status_code == 302
+    run.refresh_from_db()
+    assert run.params["threshold"] == 0.5
 
 
 @pytest.mark.parametrize("place", ["clone", "edit"])

@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 
 from madsafe_web.core import crypto
 from madsafe_web.core.llm import templates
-from madsafe_web.core.llm.base import Sampling
-from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_declare, spec
+from madsafe_web.core.llm.base import Call, Message, Sampling
+from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_declare, former_key, spec
 from madsafe_web.core.llm.services import endpoint_key_clear, endpoint_key_set, endpoint_save
 from madsafe_web.core.models import AuditEvent, Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
@@ -132,6 +132,7 @@ def test_another_path_of_the_same_server_keeps_the_key(boss: User) -> None:
         ({"options": {"rpm": 0}}, "options"),
         ({"options": {"stream": 1}}, "options"),
         ({"options": {"extra": ["n"]}}, "options"),
+        ({"backend": "openai_batch", "options": {"replicas": ["https://b.example.org/v1"]}}, "options"),
         ({"options": {"extra": {"messages": []}}}, "options"),
     ],
 )
@@ -255,3 +256,11 @@ def test_how_an_endpoint_is_asked_is_no_part_of_a_call() -> None:
 
 def test_extra_fields_are_a_part_of_a_call() -> None:
     assert len({key_with(), key_with(extra={"a": 1}), key_with(extra={"a": 2})}) == 3
+
+
+def test_the_key_that_the_first_release_gave_a_reply_is_known() -> None:
+    call = Call("t", "sha", {}, (Message("user", "x"),), Sampling(seed=1))
+    asked = {"backend": "openai_compatible", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
+    endpoint = Endpoint(name="e", **asked, options={"tries": 9, "extra": {"a": 1}})
+    assert former_key(endpoint, call) == "186502ab48b6d908431e32123039879f"
+    assert former_key(Endpoint(name="e", **asked, options={"extra": {"a": 1}}), call) == ""

@@ -10,6 +10,7 @@ import pytest
 
 from madsafe_web.core.models import Chunk, Run, RunEvent, RunRow
 from madsafe_web.core.runs import hand, lease, rows, service, worker
+from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.hand import Hand
 from madsafe_web.core.runs.rows import Group, RowEngine
 from tests.core.test_runs import S, Trap, started, test_stages  # noqa: F401  # a fixture
@@ -89,3 +90,22 @@ def test_at_the_deadline_what_is_in_hand_is_given_back(monkeypatch: pytest.Monke
     run = worker.work_on(run.pk, seconds=0.1)
     assert run.state == S.RUNNING
     assert [chunk.state for chunk in run.chunks.order_by("seq")] == ["done", "done", "open"]
+
+
+def test_what_other_workers_used_is_learnt_in_the_loop_that_counts_the_replies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    learnt_in = []
+    monkeypatch.setattr(Budget, "learn", lambda *_: learnt_in.append(threading.current_thread().name))
+    run = started()
+    Run.objects.filter(pk=run.pk).update(most_calls=5)
+    assert worker.work_on(run.pk).state == S.DONE
+    assert set(learnt_in) == {"rows"}
+
+
+def test_a_budget_of_time_ends_also_a_run_that_reserves_no_call() -> None:
+    run = started()
+    Run.objects.filter(pk=run.pk).update(most_seconds=0)
+    run = worker.work_on(run.pk)
+    assert (run.state, run.rows.count()) == (S.OVER_BUDGET, 0)
+    assert "The budget of 0 seconds is spent" in run.error

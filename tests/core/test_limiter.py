@@ -67,6 +67,13 @@ def test_a_refusal_is_a_cool_down_for_all_for_as_long_as_the_server_asked(clock:
     assert made.quiet() == 0
 
 
+@pytest.mark.parametrize("asked", [86400, float("inf")])
+def test_nothing_waits_longer_than_the_longest_wait_whatever_the_server_asks(clock: Clock, asked: float) -> None:
+    made = limiter(clock, longest_wait=60)
+    made.refused(asked)
+    assert made.quiet() == 60
+
+
 def test_a_refusal_without_a_word_waits_up_to_a_bound_that_doubles(clock: Clock) -> None:
     made = limiter(clock, backoff=1.0)
     for bound in (2, 4, 8, 16):
@@ -120,6 +127,14 @@ def test_a_success_closes_the_circuit(clock: Clock) -> None:
     for _ in range(3):
         made.failed()
     made.succeeded()
+    assert not made.open
+
+
+def test_a_whole_answer_closes_the_circuit_though_it_is_no_completion(clock: Clock) -> None:
+    made = limiter(clock, trip=3)
+    for _ in range(3):
+        made.failed()
+    made.answered()
     assert not made.open
 
 

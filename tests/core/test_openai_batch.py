@@ -14,8 +14,8 @@ import pytest
 from aiohttp import web
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Reply, Sampling
-from madsafe_web.core.llm.openai_batch import OpenAIBatchBackend, call_id, create, parsed, payload
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Patient, Reply, Sampling
+from madsafe_web.core.llm.openai_batch import OpenAIBatchBackend, call_id, create, payload
 from madsafe_web.core.runs.errors import NeedsPeople
 
 QUICK = {"batch_gather": 0.05, "batch_poll": 0.05, "batch_patience": 5.0}
@@ -37,6 +37,10 @@ class Provider:
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     drop: set[str] = field(default_factory=set)  # texts without a result
 
+    gone: set[str] = field(default_factory=set)  # files that it has no more
+    missing: bool = False  # no list of batches
+    page: bool = False  # a web page in place of an answer
+
     def app(self) -> web.Application:
         app = web.Application()
         app.router.add_post("/v1/files", self.upload)
@@ -47,6 +51,8 @@ class Provider:
         return app
 
     async def upload(self, request: web.Request) -> web.Response:
+        if self.page:
+            return web.Response(text="<html></html>", content_type="text/html")
         if self.status != 200:
             return web.json_response(
                 {"error": {"message": f"no {request.headers['Authorization']}"}}, status=self.status
@@ -65,10 +71,14 @@ class Provider:
         return web.json_response(self.batches[name])
 
     async def every(self, request: web.Request) -> web.Response:
+        if self.missing:
+            raise web.HTTPNotFound
         return web.json_response({"object": "list", "data": list(self.batches.values()), "has_more": False})
 
     async def look(self, request: web.Request) -> web.Response:
-        batch = self.batches[request.match_info["id"]]
+        batch = self.batches.get(request.match_info["id"])
+        if batch is None:
+            raise web.HTTPNotFound
         batch["looks"] += 1
         if batch["looks"] > self.looks:
             batch["status"] = self.end
@@ -86,6 +96,8 @@ class Provider:
         return line["body"]["messages"][0]["content"] not in self.drop
 
     async def content(self, request: web.Request) -> web.Response:
+        if request.match_info["id"] in self.gone:
+            raise web.HTTPNotFound
         return web.Response(text=self.files[request.match_info["id"]])
 
     @property
@@ -194,6 +206,130 @@ def test_a_call_without_a_result_fails_alone_and_is_asked_anew(settings: Any, tm
     assert provider.asked == 3
 
 
+def test_calls_that_are_being_gathered_are_not_sent_once_the_run_stops(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> None:
+        backend = make()
+        assert isinstance(backend, Patient)
+        asked = asyncio.create_task(backend.complete(call("a")))
+        await asyncio.sleep(0)
+        backend.give_up_waiting()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        with pytest.raises(asyncio.CancelledError):
+            await backend.complete(call("b"))
+        await asyncio.gather(*backend._tasks)
+
+    run(provider, work, settings, tmp_path)
+    assert provider.asked == 0 and not list(tmp_path.rglob("*.json"))
+
+
+def test_a_batch_that_was_sent_before_the_run_stopped_is_not_paid_again(settings: Any, tmp_path: Path) -> None:
+    provider = Provider(looks=10_000)
+
+    async def work(make: Any) -> str:
+        backend = make()
+        asked = asyncio.create_task(backend.complete(call("a")))
+        while not provider.batches:
+            await asyncio.sleep(0.01)
+        backend.give_up_waiting()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        provider.looks = 0
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 1
+
+
+def test_patience_begins_anew_when_nothing_is_waited_for(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> str:
+        backend = make()
+        await backend.complete(call("a"))
+        backend._patient_until = 0.0  # as it is long after the last result
+        return str((await backend.complete(call("b"))).text)
+
+    assert run(Provider(), work, settings, tmp_path) == "re: b"
+
+
+def test_a_reply_that_was_handed_over_is_not_kept_and_can_be_had_again(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        backend = make()
+        for _ in range(2):
+            reply = await backend.complete(call("a"))
+            assert not backend._answers and not backend._bodies
+            await asyncio.gather(*backend._tasks)
+        return str(reply.text)
+
+    provider = Provider()
+    assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 1
+
+
+@pytest.mark.parametrize("lost", ["batches", "files"])
+def test_a_noted_batch_that_the_provider_lost_is_asked_anew(lost: str, settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        if lost == "batches":
+            provider.batches.clear()
+        else:
+            provider.gone = set(provider.files)
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a" and provider.asked == 2
+
+
+def test_an_address_without_a_batch_api_leaves_the_note_of_a_batch(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> None:
+        await make().complete(call("a"))
+        provider.batches.clear()
+        provider.missing = True
+        await make().complete(call("a"))
+
+    with pytest.raises(EndpointDown) as caught:
+        run(provider, work, settings, tmp_path)
+    assert caught.value.kind == "not_found" and list(tmp_path.rglob("*.json"))
+
+
+def test_a_note_older_than_the_files_of_the_provider_is_not_waited_for(settings: Any, tmp_path: Path) -> None:
+    provider = Provider()
+
+    async def work(make: Any) -> str:
+        await make().complete(call("a"))
+        note = next(tmp_path.rglob("*.json"))
+        note.write_text(json.dumps({**json.loads(note.read_text()), "made": 0}))
+        return str((await make().complete(call("a"))).text)
+
+    assert run(provider, work, settings, tmp_path) == "re: a"
+    assert provider.asked == 2 and len(list(tmp_path.rglob("*.json"))) == 1
+
+
+def test_a_web_page_in_place_of_the_batch_api_ends_the_endpoint(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> None:
+        await make().complete(call("a"))
+
+    with pytest.raises(EndpointDown) as caught:
+        run(Provider(page=True), work, settings, tmp_path)
+    assert caught.value.kind == "bad_response" and "<html>" not in str(caught.value)
+
+
+def test_what_another_worker_sent_while_calls_were_gathered_is_not_sent_again(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> list[Reply]:
+        late = make(batch_gather=0.2)
+        asked = [asyncio.create_task(late.complete(call(text))) for text in "ab"]
+        await asyncio.sleep(0)
+        await make(batch_gather=0.01).complete(call("a"))
+        return list(await asyncio.gather(*asked))
+
+    provider = Provider()
+    assert [reply.text for reply in run(provider, work, settings, tmp_path)] == ["re: a", "re: b"]
+    assert provider.asked == 2
+
+
 @pytest.mark.parametrize("end", ["failed", "expired", "cancelled"])
 def test_a_batch_that_came_to_nothing_fails_its_calls(end: str, settings: Any, tmp_path: Path) -> None:
     async def work(make: Any) -> None:
@@ -219,18 +355,14 @@ def test_a_server_that_must_not_be_asked_is_refused() -> None:
         create(endpoint)
 
 
-@pytest.mark.parametrize(
-    ("line", "kind"),
-    [
-        ({"response": {"status_code": 429}}, "rate_limited"),
-        ({"response": {"status_code": 500}}, "server_error"),
-        ({"response": None, "error": {"code": "x"}}, "bad_request"),
-        ({"response": {"status_code": 200, "body": {"choices": []}}}, "bad_response"),
-    ],
-)
-def test_a_line_that_is_no_reply_has_its_own_class(line: dict[str, Any], kind: str) -> None:
-    found = parsed(line)
-    assert isinstance(found, CallError) and found.kind == kind
+def test_extra_fields_are_sent_with_every_call(settings: Any, tmp_path: Path) -> None:
+    async def work(make: Any) -> None:
+        await make(extra={"enable_thinking": False}).complete(call("a"))
+
+    provider = Provider()
+    run(provider, work, settings, tmp_path)
+    body = json.loads(provider.files["file-0"])["body"]
+    assert (body["enable_thinking"], body["model"]) == (False, "m")
 
 
 def test_the_id_of_a_call_holds_its_sample() -> None:

@@ -89,7 +89,9 @@ class Outcome:
         return reply
 
 
-def converse(*answers: Any, calls: int = 1, asked: Call | None = None, path: str = "", **policy: Any) -> Outcome:
+def converse(
+    *answers: Any, calls: int = 1, asked: Call | None = None, path: str = "", others: bool = False, **policy: Any
+) -> Outcome:
     """Make `calls` calls at once to a server on loopback that follows the script; waits are recorded, not slept."""
     script, waits = Script(list(answers)), []
 
@@ -109,7 +111,7 @@ def converse(*answers: Any, calls: int = 1, asked: Call | None = None, path: str
         clock = lambda: time.monotonic() + sum(waits)  # noqa: E731  # a wait takes its time on the clock only
         backend = OpenAICompatibleBackend(url, "m", KEY, Policy(**policy), no_sleep, random.Random(1), clock)
         try:
-            work = (backend.complete(asked or call()) for _ in range(calls))
+            work = (backend.complete(asked or call(), others=others) for _ in range(calls))
             return await asyncio.gather(*work, return_exceptions=True)
         finally:
             await backend.close()

@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from madsafe_web.core.llm.base import CallError, Patient
+from madsafe_web.core.llm.base import CallError, EndpointDown, Patient
 from madsafe_web.core.llm.openai_compatible import OpenAICompatibleBackend, Policy
 from tests.core.test_openai_compatible import GOOD, KEY, Raw, call, converse, status
 
@@ -75,3 +75,32 @@ def test_calls_that_wait_can_be_given_up() -> None:
 def test_a_server_that_fails_every_call_is_down_and_not_the_rows_that_asked_it() -> None:
     outcome = converse(status(500), calls=3, trip=2, tries=2, backoff=0.01)
     assert all(isinstance(one, CallError) and "answered no call for minutes" in str(one) for one in outcome.results)
+
+
+def test_rows_that_always_get_a_whole_answer_that_is_no_completion_use_up_their_tries_and_no_more() -> None:
+    outcome = converse(Raw('{"choices": []}'), calls=7, trip=3, tries=4, backoff=0.01)
+    assert [type(one) for one in outcome.results] == [CallError] * 7
+    assert len(outcome.script.asked) == 7 * 4
+
+
+@pytest.mark.parametrize("asked", ["86400", "inf"])
+def test_a_server_that_asks_to_wait_for_too_long_is_down_and_says_for_how_long(asked: str) -> None:
+    outcome = converse(status(429, Retry_After=asked), GOOD)
+    assert isinstance(outcome.error, EndpointDown) and outcome.error.kind == "rate_limited"
+    assert f"It asks to wait {float(asked):,.0f} seconds" in str(outcome.error)
+    assert outcome.waits == []
+
+
+def test_a_call_that_others_could_answer_does_not_wait_for_an_open_circuit() -> None:
+    async def main() -> None:
+        backend = OpenAICompatibleBackend("http://127.0.0.1:9/v1", "m", KEY, Policy(trip=1))
+        backend._limiter.failed()
+        with pytest.raises(EndpointDown, match="failed call after call"):
+            await backend.complete(call(), others=True)
+
+    asyncio.run(main())
+
+
+def test_a_call_that_opens_the_circuit_is_left_to_the_others() -> None:
+    outcome = converse(status(500), GOOD, trip=1, tries=4, others=True)
+    assert (outcome.error.kind, len(outcome.script.asked), outcome.waits) == ("server_error", 1, [])

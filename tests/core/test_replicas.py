@@ -34,12 +34,14 @@ class Scripted:
     def __init__(self, name: str, errors: Sequence[CallError] = (), *, always: bool = False) -> None:
         self.name, self.errors, self.always = name, list(errors), always
         self.asked = 0
+        self.others: list[bool] = []
         self.closed = False
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def complete(self, call: Call) -> Reply:
+    async def complete(self, call: Call, *, others: bool = False) -> Reply:
         self.asked += 1
+        self.others.append(others)
         await self.gate.wait()
         if self.errors:
             raise self.errors[0] if self.always else self.errors.pop(0)
@@ -113,6 +115,22 @@ def test_a_refused_key_is_not_tried_elsewhere() -> None:
 def test_a_server_that_asks_to_slow_down_does_not_rest() -> None:
     slow = Scripted("slow", [CallError("rate_limited", "later")])
     assert ask(Replicas([slow, Scripted("other")]), 2) == ["other", "slow"]
+
+
+@pytest.mark.parametrize("kind", ["cut_off", "slow_body", "html_page", "empty_choices", "timeout"])
+def test_whatever_may_be_of_one_server_only_is_tried_elsewhere(kind: str) -> None:
+    assert ask(Replicas([Scripted("a", [EndpointDown(kind, "no", final=True)]), Scripted("b")])) == ["b"]
+
+
+def test_a_server_that_answers_one_call_badly_does_not_rest() -> None:
+    odd = Scripted("odd", [CallError("empty_choices", "nothing")])
+    assert ask(Replicas([odd, Scripted("other")]), 2) == ["other", "odd"]
+
+
+def test_only_the_last_server_left_is_told_that_no_other_could_answer() -> None:
+    first, last = Scripted("a", [DOWN]), Scripted("b")
+    ask(Replicas([first, last]))
+    assert (first.others, last.others) == ([True], [False])
 
 
 def test_calls_that_wait_at_any_server_are_given_up() -> None:

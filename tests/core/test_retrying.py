@@ -107,3 +107,11 @@ def test_who_asked_stands_in_the_record_and_in_the_log() -> None:
     run_retry(run=run, user=None, kind="timeout")
     assert AuditEvent.objects.get(verb="run.retry").facts == {"rows": 2, "kind": "timeout"}
     assert run.events.filter(text__contains="2 failed rows of class 'timeout'").exists()
+
+
+def test_an_older_run_whose_rows_are_asked_again_does_not_become_the_newest() -> None:
+    older = ended_with_failures()
+    newer = worker.work_on(started().pk)
+    run_retry(run=older, user=None)
+    worker.work_on(older.pk)
+    assert service.upstream(service.run_create(stage_name="whole", values={}), "rows") == newer

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from madsafe_web.core.storable import is_storable
+from madsafe_web.core.storable import is_storable, storable
 
 
 @pytest.mark.parametrize("value", [None, True, 0, 0.0, -1.5, 1e-7, 2**53, "是", {"a": [1, {"b": "c"}]}, []])
@@ -19,3 +19,7 @@ def test_an_ordinary_value_can_be_stored(value: Any) -> None:
 )
 def test_a_value_that_would_come_back_changed_cannot(value: Any) -> None:
     assert not is_storable(value)
+
+
+def test_text_that_every_database_takes_stays_as_it_is() -> None:
+    assert storable("全角，😀 text\n") == "全角，😀 text\n"

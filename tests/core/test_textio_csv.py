@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter
+from itertools import chain, islice, repeat
 from pathlib import Path
 
 import pytest
 
-from madsafe_web.core.textio import MAX_ITEM, BadRecord, OtherShape, Record, read_csv
+from madsafe_web.core.textio import MAX_ITEM, BadRecord, OtherShape, Record, csvrows, read_csv
 from tests.core.test_textio import file, values
 
 
@@ -49,9 +50,30 @@ def test_a_broken_row_is_kept_as_far_as_its_cells_can_be_told(tmp_path: Path) ->
     rows = list(read_csv(file(tmp_path, 'a,b\n1,"2 \r\n3,4\r\n"x"y,2\n')))
     assert rows == [
         BadRecord(1, "", "opens a quote that does not close", '{"a": "1", "b": "2 ", "_raw": "1,\\"2 "}'),
-        Record(2, {"a": "3", "b": "4"}),
+        Record(2, {"a": "3", "b": "4"}, warning="may go on from a row before it whose quotes are broken"),
         BadRecord(3, "", rows[2].reason, '{"a": "xy", "b": "2", "_raw": "\\"x\\"y,2"}'),  # type: ignore[union-attr]
     ]
+
+
+TAKEN = [
+    ('a,b\n1,2\n"broken, goes\non here, with two\n3,4\n', [1, 2]),  # to the end of the file
+    ('a\none\n"broken\nand on\nand "on"\nand on\n', [1, 2]),  # one column: up to what is no row
+    ('a,b\n1,"2\n3,4\n5,"6"\n7,8\n', [0, 1]),  # to the next quote
+]
+
+
+@pytest.mark.parametrize(("content", "doubted"), TAKEN)
+def test_rows_among_the_lines_that_a_broken_one_took_are_told_apart(
+    tmp_path: Path, content: str, doubted: list[int]
+) -> None:
+    rows = [row for row in read_csv(file(tmp_path, content)) if isinstance(row, Record)]
+    assert [place for place, row in enumerate(rows) if row.warning] == doubted
+
+
+def test_a_carriage_return_in_a_cell_rejects_its_row_alone(tmp_path: Path) -> None:
+    rows = list(read_csv(file(tmp_path, "a,b\n1,2\nx\ry,z\n3,4\n")))
+    assert [isinstance(row, Record) for row in rows] == [True, False, True]
+    assert isinstance(rows[1], BadRecord) and rows[1].raw == '{"_raw": "x\\ry,z"}'
 
 
 def test_the_rest_of_a_broken_row_makes_no_row(tmp_path: Path) -> None:
@@ -78,6 +100,24 @@ def test_a_quote_that_stays_open_over_more_than_a_row_may_have_loses_no_row(tmp_
     tracemalloc.stop()
     assert kinds == {BadRecord: 1, Record: 200_000}
     assert peak < 6 * MAX_ITEM
+
+
+def test_a_row_that_never_ends_is_given_up_where_it_is_larger_than_a_row_may_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endless = chain(["a,b\n"], repeat('x","y\n'))  # each line closes a cell and opens the next
+    monkeypatch.setattr(csvrows, "MAX_ITEM", 10_000)
+    monkeypatch.setattr(csvrows, "open_text", lambda path: endless)
+    rows = list(islice(read_csv(tmp_path), 500))
+    assert {type(row) for row in rows} == {BadRecord}
+
+
+def test_lines_that_a_broken_row_took_begin_no_other_such_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csvrows, "MAX_ITEM", 10_000)  # characters: 140 lines
+    rows = list(read_csv(file(tmp_path, "a,b\n" + 'x","y\n3,4\n' * 1000)))
+    assert Counter(type(row) for row in rows) == {BadRecord: 1000, Record: 1000}
+    opened = [row for row in rows if isinstance(row, BadRecord) and "opens a quote" in row.reason]
+    assert len(opened) < 2000 / 100  # else reading took the square of its lines
 
 
 @pytest.mark.parametrize(("content", "problem"), [("", "no header"), ("a,a\n1,2\n", "same name twice")])

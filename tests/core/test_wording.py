@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
+from madsafe_web.core import wording
 from madsafe_web.core.wording import is_known, worded
 
 
@@ -43,3 +44,31 @@ def test_a_text_that_is_none_of_the_known_sentences_stays_as_it_is(text: str) ->
 def test_signs_of_formatting_in_what_fills_a_place_stay_as_they_are() -> None:
     with translation.override("zh-hans"):
         assert worded("%(x)s %s {0} is missing") == "缺少 %(x)s %s {0}"
+
+
+def test_a_text_that_is_made_up_of_the_words_of_sentences_is_looked_at_a_few_times_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[str] = []
+    known = wording._known()
+    monkeypatch.setattr(wording, "_known", lambda: looks.append("") or known)
+    begun, ended = "ends the reading of this file: ", ". Nothing of this file was imported."
+    for text in (begun * 25 + "x" + ended * 25, ": " * 900 + ". " * 90, "a, b: c. d " * 180, "expected , found " * 110):
+        assert not is_known(text) or text.startswith("expected")
+        assert len(looks) < 200
+        looks.clear()
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("a: b: c. d. e", {"file": "a", "problem": "b: c", "advice": "d. e"}),
+        (": : : b. c", {"file": ": ", "problem": ": b", "advice": "c"}),
+        ("a: . c", None),
+        ("a: b. ", None),
+    ],
+)
+def test_a_place_holds_one_character_at_least_and_no_more_than_it_has_to(
+    text: str, places: dict[str, str] | None
+) -> None:
+    assert wording._found(text, ["", "file", ": ", "problem", ". ", "advice", ""]) == places

@@ -158,6 +158,13 @@ def test_a_refusal_of_the_provider_is_not_the_answer_of_the_model() -> None:
     assert processed(row(), FakeAsk(finish="content_filter")).outcome == Outcome.PROVIDER_REFUSED
 
 
+def test_thinking_that_used_up_all_tokens_is_no_answer_and_is_not_judged() -> None:
+    ask = FakeAsk(finish="thinking")
+    result = processed(row(), ask)
+    assert (result.value, result.outcome, result.kind) == (None, Outcome.TRUNCATED, "thinking_used_up")
+    assert len(ask.calls) == 1
+
+
 def test_the_stage_points_to_functions_that_exist() -> None:
     for target in (STAGE.plan, STAGE.fetch, STAGE.write, STAGE.finish, STAGE.endpoints):
         assert callable(point(target))

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from annotation.models import Corpus, DecidedBy, Prompt, ReviewItem
 from annotation.text import prompt_key
@@ -159,6 +160,14 @@ def test_the_newest_finished_run_is_shown() -> None:
         1.0,
         0.0,
     )
+
+
+@pytest.mark.django_db
+def test_an_older_run_that_was_finished_anew_is_not_shown_instead_of_the_newest() -> None:
+    older = evaluated("safetybench", [("OFF", True, False)])
+    newer = Run.objects.create(stage="evaluate", state=Run.State.DONE, finished=timezone.now(), actor_name="test")
+    Run.objects.filter(pk=older.pk).update(finished=timezone.now())
+    assert selectors.newest_run() == newer
 
 
 @pytest.mark.django_db

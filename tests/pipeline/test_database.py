@@ -19,12 +19,12 @@ from madsafe_web.core.models import Generation, Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.stage import Outcome, Result
 from madsafe_web.core.runs.worker import work_on
-from pipeline import augmenting, cleaning, scoring, selecting
+from pipeline import augmenting, cleaning, selecting
 from pipeline.models import AlignmentSet, Score
 from pipeline.rows import RelatedRow
+from pipeline.scoring import scores_write
 from pipeline.selecting import Scored
 from pipeline.stages import select
-from tests.factories import make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -217,13 +217,12 @@ def test_a_newer_score_of_the_same_scorer_replaces_the_older() -> None:
     assert list(Score.objects.values_list("run", flat=True)) == [run.pk]
 
 
-def test_a_row_that_failed_keeps_its_older_score() -> None:
+def test_a_score_stays_where_a_newer_run_fails() -> None:
     row = prompt(corpus(), "怎样识别诈骗？")
-    first = work("instruction_safety")
-    second = make_run("instruction_safety", params=first.params)
-    failed = Result(outcome=Outcome.ERROR, message="no answer")
-    scoring.scores_write(second, [(str(row.pk), PromptRow(row.pk, row.text, row.language), failed)])
-    assert Score.objects.get().run == first
+    run = work("instruction_safety")
+    failed = Result(None, Outcome.ERROR, "timeout: no answer")
+    scores_write(run, [("1", PromptRow(row.pk, row.text, "zh"), failed)])
+    assert list(Score.objects.values_list("run", flat=True)) == [run.pk]
 
 
 def scored() -> Scored:

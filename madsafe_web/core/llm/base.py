@@ -9,6 +9,8 @@ from typing import Literal, Protocol, runtime_checkable
 Role = Literal["system", "user", "assistant"]
 # "thinking": the thinking used up max_tokens, so there is no answer.
 Finish = Literal["stop", "length", "content_filter", "thinking"]
+# Kinds of errors that say something about the server and not about the request.
+OF_THE_SERVER = frozenset({"timeout", "slow_body", "cut_off", "server_error"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ TOTAL_S = 600.0
 MOST_BYTES = 1 << 29  # of a result file
 PATH: Literal["/v1/chat/completions"] = "/v1/chat/completions"
 MARK = "madsafe"  # the name under which a batch carries our digest of it
+KINDS = {401: "unauthorized", 403: "unauthorized", 404: "not_found"}
 PASSED_ON = ("content-type", "retry-after")
 
 
@@ -122,7 +123,7 @@ def _object(text: str) -> dict[str, Any] | None:
 def _told(error: openai.OpenAIError) -> CallError:
     """What went wrong, in our words: the library's own may hold headers."""
     if isinstance(error, openai.APIStatusError):
-        kind = "unauthorized" if error.status_code in (401, 403) else "batch_refused"
+        kind = KINDS.get(error.status_code, "batch_refused")
         words = f"The Batch API answered {error.status_code}: look at address, key and model of this endpoint."
         return EndpointDown(kind, words, final=True)
     return EndpointDown("unreachable", "The Batch API cannot be reached. Resume when it can.", final=True)

@@ -6,6 +6,7 @@ cut_off (a stream without its end), error_object, bad_response. No message holds
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -16,12 +17,18 @@ FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_fi
 # How providers say that their own filter refused the request or the reply.
 REFUSALS = ("content_filter", "data_inspection_failed", "datainspectionfailed", "content_policy_violation")
 OPENS, CLOSES = "<think>", "</think>"
+MOST_TOKENS = 2**31 - 1  # that a column of the database holds
+SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 END_OF_STREAM = b"[DONE]"
 
 
 def parsed(body: bytes, where: str) -> Reply:
     """The reply in the body of a 200. Raises CallError; `where` names the server in its message."""
-    answer = _json(body, where)
+    return completed(_json(body, where), where)
+
+
+def completed(answer: Any, where: str) -> Reply:
+    """The reply in a completion that was read from its JSON. Raises CallError."""
     try:
         if "error" in answer and not answer.get("choices"):
             return _error_object(answer["error"], where)
@@ -80,6 +87,13 @@ def thought_apart(text: str, reasoning: str, finish: Finish) -> tuple[str, str, 
     return text, reasoning, finish
 
 
+def without_key(reply: Reply, key: str) -> Reply:
+    """The reply without the key that the server was sent, should it repeat it."""
+    if len(key) < SHORTEST_REDACTED or key not in reply.text + reply.reasoning:
+        return reply
+    return replace(reply, text=reply.text.replace(key, "***"), reasoning=reply.reasoning.replace(key, "***"))
+
+
 def _json(body: bytes, where: str) -> Any:
     try:
         return orjson.loads(body)
@@ -96,9 +110,17 @@ def _reply(message: Any, reason: Any, usage: Any) -> Reply:
     if not isinstance(text, str) or not isinstance(reasoning, str):
         raise TypeError("the text is no string")
     usage = usage or {}
-    tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+    tokens = _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
     text, reasoning, finish = thought_apart(text, reasoning, FINISHES.get(str(reason), "stop"))
     return Reply(text, finish, reasoning, *tokens)
+
+
+def _count(given: Any) -> int:
+    """A number of tokens as the database takes it, whatever the server says."""
+    try:
+        return max(0, min(int(given or 0), MOST_TOKENS))
+    except OverflowError:  # infinity
+        return MOST_TOKENS
 
 
 def _add(pieces: dict[str, str], event: Any, where: str) -> str | None:

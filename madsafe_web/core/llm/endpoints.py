@@ -19,7 +19,7 @@ from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
 from madsafe_web.core.llm import options
 from madsafe_web.core.llm.base import Backend, Call, Sampling
-from madsafe_web.core.llm.replicas import REST_S, Replicas
+from madsafe_web.core.llm.replicas import REST_S, Replicas, Server
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
 
@@ -138,12 +138,14 @@ def backend_for(endpoint: Endpoint) -> Backend:
 
 def backend_of(wanted: EndpointSpec) -> Backend:
     """A new backend from a spec. Raises StageError when a server of it must not be asked."""
-    create: Callable[[EndpointSpec], Backend] = import_module(f"madsafe_web.core.llm.{wanted.backend}").create
+    module = import_module(f"madsafe_web.core.llm.{wanted.backend}")
+    create: Callable[[EndpointSpec], Backend] = module.create
+    served: Callable[[EndpointSpec], Server] = module.create  # what it is for those in SERVED
     urls = options.urls(wanted.base_url, wanted.options)
     try:
         if len(urls) == 1 or wanted.backend not in SERVED:
             return create(wanted)
-        servers = [create(replace(wanted, base_url=url)) for url in urls]
+        servers = [served(replace(wanted, base_url=url)) for url in urls]
         return Replicas(servers, wanted.options.get("replica_rest", REST_S))
     except ValueError as error:
         raise StageError(f"Endpoint '{wanted.name}': {error}") from None
@@ -151,8 +153,18 @@ def backend_of(wanted: EndpointSpec) -> Backend:
 
 def call_key(endpoint: Endpoint, call: Call) -> str:
     """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
+    return _key_under(options.deciding(endpoint.options), endpoint, call)
+
+
+def former_key(endpoint: Endpoint, call: Call) -> str:
+    """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is the same as today's."""
+    same = options.deciding(endpoint.options) == endpoint.options
+    return "" if same else _key_under(endpoint.options, endpoint, call)
+
+
+def _key_under(deciding: dict[str, Any], endpoint: Endpoint, call: Call) -> str:
     identity = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, options.deciding(endpoint.options)],
+        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, deciding],
         "messages": [[message.role, message.content] for message in call.messages],
         "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,

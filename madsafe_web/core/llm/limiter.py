@@ -85,21 +85,28 @@ class Limiter:
         if self._tpm:
             self._token_slot -= (reserved - used) * 60 / self._tpm
 
+    def answered(self) -> None:
+        """The server is there: it answered whole, be it with something that is no completion."""
+        self._streak = self._openings = 0
+
     def succeeded(self) -> None:
-        self._streak = self._openings = self._refusals = 0
+        self.answered()
+        self._refusals = 0
         self._roll()
         self._now += 1
 
     def refused(self, retry_after: float | None) -> None:
-        """The server asked to slow down, for so many seconds where it said so."""
+        """The server asked to slow down, for so many seconds where it said so, of which no more than the longest wait
+        are kept.
+        """
         now = self._clock()
         if now >= self._quiet_until:  # what was under way meanwhile is the same news
             self._refusals += 1
             self._slower()
-        self._pause(self._backed_off(self._refusals) if retry_after is None else retry_after)
+        self._pause(self._backed_off(self._refusals) if retry_after is None else min(retry_after, self._longest))
 
     def failed(self) -> None:
-        """A call that ended without an answer, or with one that is none."""
+        """A call that ended without an answer, or with an error of the server itself."""
         self._streak += 1
         if self.open and not self.quiet():
             self._openings += 1

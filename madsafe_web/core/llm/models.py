@@ -52,6 +52,8 @@ class Endpoint(models.Model):
             from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without
 
             served.check(self.base_url, self.options)
+            if self.backend == "openai_batch" and self.options.get("replicas"):
+                raise ValidationError({"options": _("Batches go to one server: this backend takes no 'replicas'.")})
 
 
 class PromptTemplate(models.Model):

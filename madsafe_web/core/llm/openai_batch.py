@@ -1,6 +1,7 @@
 """Backend `openai_batch`: calls gathered into files for the provider's Batch API, at half the price and within a day.
 
-Endpoint: `base_url`, `model`, `api_key`, and as many calls at the same time as a batch may hold; `options`: see Pace.
+Endpoint: `base_url`, `model`, `api_key`, and as many calls at the same time as a batch may hold; `options`: see Pace,
+and `extra`, fields added to every request.
 What was sent is noted in the var folder before it is sent, so that whoever works on the run next waits for the batches
 that are there instead of paying for them again. Results are matched by the id of the call, never by their order.
 """
@@ -11,20 +12,20 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from django.conf import settings
 
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply
+from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.batch_client import BatchClient
+from madsafe_web.core.llm.completion import completed, refused, without_key
 from madsafe_web.core.runs.errors import NeedsPeople
 from madsafe_web.core.textio import atomic_write
 
 ENDED = ("completed", "failed", "expired", "cancelled")
-FINISHES: dict[str, Finish] = {"length": "length", "content_filter": "content_filter"}
 KEPT_S = 30 * 24 * 3600.0  # as long as providers keep result files
 
 
@@ -74,7 +75,7 @@ def create(endpoint: BatchEndpoint) -> OpenAIBatchBackend:
     pace = Pace(**{name: value for name, value in endpoint.options.items() if name in names})
     owner = hashlib.blake2b(f"{endpoint.base_url} {endpoint.model}".encode(), digest_size=8).hexdigest()
     folder = Path(settings.VAR_DIR, "batches", owner)
-    return OpenAIBatchBackend(BatchClient(endpoint.base_url, endpoint.api_key), endpoint.model, folder, pace)
+    return OpenAIBatchBackend(BatchClient(endpoint.base_url, endpoint.api_key), endpoint, folder, pace)
 
 
 class OpenAIBatchBackend:
@@ -82,25 +83,31 @@ class OpenAIBatchBackend:
 
     offline_rules = False
 
-    def __init__(self, client: BatchClient, model: str, folder: Path, pace: Pace) -> None:
-        self._client, self._model, self._folder, self._pace = client, model, folder, pace
-        self._noted: dict[str, Batch] | None = None  # call → the batch that holds it
+    def __init__(self, client: BatchClient, endpoint: BatchEndpoint, folder: Path, pace: Pace) -> None:
+        self._client, self._endpoint, self._folder, self._pace = client, endpoint, folder, pace
+        self._began = False
+        self._noted: dict[str, Batch] = {}  # call → the batch of an earlier or another worker that holds it
+        self._known: set[str] = set()  # digests of the notes that were read or written here
         self._bodies: dict[str, dict[str, Any]] = {}  # of the calls that wait for an answer
         self._gathered: list[str] = []
         self._answers: dict[str, asyncio.Future[Reply]] = {}
         self._followed: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._patient_until = 0.0
+        self._waiting: set[asyncio.Task[Any]] = set()
+        self._patient = True
+        self.refusals = 0  # see `Patient`; the library waits for those of the Batch API
 
     async def complete(self, call: Call) -> Reply:
         """Answer one call. Raises CallError for a call that failed, EndpointDown when batches cannot be made, and
         NeedsPeople when the provider takes longer than we wait: the run is resumed later and finds its batches.
         """
-        if self._noted is None:
-            self._noted = self._read()
-        if not self._answers:
+        if not self._began:
+            self._noted = self._read(unsent=True)
+            self._began = True
+        if not self._bodies:  # nothing is waited for: patience begins anew
             self._be_patient()
-        body = payload(self._model, call)
+        body = payload(self._endpoint.model, call) | dict(self._endpoint.options.get("extra", {}))
         key = call_id(body, call.sample)
         if key not in self._answers:
             self._answers[key] = asyncio.get_running_loop().create_future()
@@ -111,8 +118,28 @@ class OpenAIBatchBackend:
             left = self._patient_until - time.monotonic()
             if left <= 0:
                 raise NeedsPeople("The provider is still working on a batch. It is kept: resume to look again.")
-            await asyncio.wait([answer], timeout=left)
+            await self._wait(answer, left)
+        if self._answers.get(key) is answer:
+            del self._answers[key]
         return answer.result()
+
+    async def _wait(self, answer: asyncio.Future[Reply], seconds: float) -> None:
+        if not self._patient:
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        assert task
+        self._waiting.add(task)
+        try:
+            await asyncio.wait([answer], timeout=seconds)
+        finally:
+            self._waiting.discard(task)
+
+    def give_up_waiting(self) -> None:
+        """See `Patient`. What was sent is noted and found by whoever goes on; what was only gathered is not sent."""
+        self._patient = False
+        self._gathered.clear()
+        for task in self._waiting:
+            task.cancel()
 
     async def close(self) -> None:
         for task in list(self._tasks):
@@ -125,8 +152,10 @@ class OpenAIBatchBackend:
 
     def _send(self, key: str) -> None:
         """Wait for the batch that holds the call already, or gather it for the next one."""
-        batch = self._noted.get(key) if self._noted else None
+        batch = self._noted.get(key)
         if batch is None:
+            if not self._patient:
+                return
             if not self._gathered:
                 self._start(self._flush())
             self._gathered.append(key)
@@ -142,6 +171,12 @@ class OpenAIBatchBackend:
     async def _flush(self) -> None:
         await asyncio.sleep(self._pace.batch_gather)
         keys, self._gathered = self._gathered, []
+        try:
+            keys = self._not_sent(keys)
+        except Exception as error:
+            for key in keys:
+                self._end(key, told(error))
+            return
         for start in range(0, len(keys), self._pace.batch_rows):
             part = keys[start : start + self._pace.batch_rows]
             batch = Batch(
@@ -149,6 +184,14 @@ class OpenAIBatchBackend:
             )
             self._followed.add(batch.digest)
             self._start(self._follow(batch, self._submit(batch)))
+
+    def _not_sent(self, keys: list[str]) -> list[str]:
+        """Those of the calls that no other worker sent meanwhile; the others wait for its batches."""
+        self._noted |= self._read(unsent=False)
+        for key in keys:
+            if key in self._noted:
+                self._send(key)
+        return [key for key in keys if key not in self._noted]
 
     async def _submit(self, batch: Batch) -> str:
         """Send a batch. It is noted before, so that a kill in between leaves something to look for."""
@@ -160,7 +203,11 @@ class OpenAIBatchBackend:
         return batch.id or await self._client.find(batch.digest)
 
     async def _follow(self, batch: Batch, begin: Coroutine[Any, Any, str]) -> None:
-        """Wait for the end of a batch and hand out its results. What goes wrong ends all its calls."""
+        """Wait for the end of a batch and hand out its results. What goes wrong ends all its calls.
+
+        A batch of an earlier worker that the provider has no more is asked anew.
+        """
+        earlier = bool(batch.id)
         try:
             batch.id = await begin
             if not batch.id:
@@ -172,23 +219,38 @@ class OpenAIBatchBackend:
                 state, files = await self._client.look(batch.id)
             found = [line for file in files for line in await self._client.lines(file)]
             self._hand_out(batch, found, state)
-        except (CallError, OSError) as error:
+        except Exception as error:  # whatever it is, somebody waits for these calls
+            if earlier and await self._gone(batch, error):
+                return self._again(batch)
             if not batch.id and isinstance(error, CallError) and error.kind != "unreachable":
                 self._forget(batch)  # it was refused; an answer that was lost on the way is looked for later
-            ended = (
-                error if isinstance(error, CallError) else EndpointDown("storage", f"{type(error).__name__} in var.")
-            )
             for key in batch.ids:
-                self._end(key, ended)
+                self._end(key, told(error))
+        finally:
+            self._followed.discard(batch.digest)
+
+    async def _gone(self, batch: Batch, error: Exception) -> bool:
+        """Whether the provider has a batch or its results no more: not found, though its list of batches is."""
+        if not (isinstance(error, CallError) and error.kind == "not_found"):
+            return False
+        try:
+            await self._client.find(batch.digest)
+        except Exception:  # the first error tells more
+            return False
+        return True
 
     def _again(self, batch: Batch) -> None:
-        """Gather the calls of a batch that was never sent; those that nobody asked yet come by themselves."""
+        """Gather the calls of a batch that is not there; those that nobody asked yet come by themselves."""
         self._forget(batch)
+        self._drop(batch.ids)
         for key in batch.ids:
-            if self._noted:
-                self._noted.pop(key, None)
             if key in self._bodies:
                 self._send(key)
+
+    def _drop(self, keys: Iterable[str]) -> None:
+        """Know of no batch that holds these calls."""
+        for key in keys:
+            self._noted.pop(key, None)
 
     def _hand_out(self, batch: Batch, lines: list[dict[str, Any]], state: str) -> None:
         wanted, good = set(batch.ids), []
@@ -197,12 +259,13 @@ class OpenAIBatchBackend:
             if key not in wanted:
                 continue
             wanted.discard(key)
-            answer = parsed(line)
+            answer = parsed(line, self._endpoint.api_key)
             self._end(key, answer)
             good += [key] if isinstance(answer, Reply) else []
         for key in wanted:
             self._end(key, CallError(f"batch_{state}", f"The batch ended as {state} without this call."))
-        batch.ids = good  # the others are asked anew when they are retried
+        self._drop(set(batch.ids) - set(good))  # asked anew when they are retried
+        batch.ids = good
         if good:
             self._note(batch)
         else:
@@ -224,6 +287,7 @@ class OpenAIBatchBackend:
         return self._folder / f"{batch.digest}.json"
 
     def _note(self, batch: Batch) -> None:
+        self._known.add(batch.digest)
         self._folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(self._path(batch)) as file:
             file.write(json.dumps(asdict(batch)).encode())
@@ -231,19 +295,29 @@ class OpenAIBatchBackend:
     def _forget(self, batch: Batch) -> None:
         self._path(batch).unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, Batch]:
-        """Every call of the batches that are noted; notes older than the provider's files go."""
+    def _read(self, *, unsent: bool) -> dict[str, Batch]:
+        """Every call of the batches whose notes were not read yet; notes older than the provider's files go.
+
+        `unsent` says whether to take those without the provider's id too: a worker may be sending them just now.
+        """
         noted: dict[str, Batch] = {}
         for path in sorted(self._folder.glob("*.json")):
-            batch = Batch(**json.loads(path.read_bytes()))
+            if path.stem in self._known:
+                continue
+            try:
+                batch = Batch(**json.loads(path.read_bytes()))
+            except FileNotFoundError:  # its worker is done with it
+                continue
             if time.time() - batch.made > KEPT_S:
                 path.unlink(missing_ok=True)
-            noted |= dict.fromkeys(batch.ids, batch)
+            elif batch.id or unsent:
+                self._known.add(batch.digest)
+                noted |= dict.fromkeys(batch.ids, batch)
         return noted
 
 
 def payload(model: str, call: Call) -> dict[str, Any]:
-    """The body of a call, with standard fields only."""
+    """The body of a call, with standard fields only; the option `extra` adds others."""
     sampling = call.sampling
     body: dict[str, Any] = {
         "model": model,
@@ -260,19 +334,30 @@ def call_id(body: Mapping[str, Any], sample: int) -> str:
     return hashlib.blake2b(json.dumps([body, sample], sort_keys=True).encode(), digest_size=16).hexdigest()
 
 
-def parsed(line: Mapping[str, Any]) -> Reply | CallError:
-    """The reply in a line of a result file, or the error in its place."""
-    response = line.get("response") or {}
-    status = response.get("status_code", 0)
-    if status != 200:
-        kind = "rate_limited" if status == 429 else "server_error" if status >= 500 else "bad_request"
-        return CallError(kind, f"The Batch API gave {status or 'no answer'} for this call.")
+def told(error: Exception) -> CallError:
+    """What ends the calls of a batch: an error of the client as it is, any other without its own words."""
+    if isinstance(error, CallError):
+        return error
+    name = type(error).__name__
+    if isinstance(error, OSError):
+        return EndpointDown("storage", f"{name} in var.", final=True)
+    message = f"The Batch API gave something that cannot be read ({name}): look at the address of this endpoint."
+    return EndpointDown("bad_response", message, final=True)
+
+
+def parsed(line: Mapping[str, Any], key: str) -> Reply | CallError:
+    """The reply in a line of a result file, without our key, or the error in its place."""
     try:
-        body, usage = response["body"], response["body"].get("usage") or {}
-        choice = body["choices"][0]
-        message = choice["message"]
-        text, reasoning = message.get("content") or "", message.get("reasoning_content") or ""
-        tokens = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-        return Reply(str(text), FINISHES.get(str(choice.get("finish_reason")), "stop"), str(reasoning), *tokens)
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        response = line.get("response") or {}
+        status, body = response.get("status_code", 0), response.get("body")
+        if status == 200:
+            return without_key(completed(body, "The Batch API"), key)
+        error = body.get("error") if isinstance(body, dict) else None
+        if status == 400 and isinstance(error, dict) and refused(str(error.get("code") or "")):
+            return Reply("", finish="content_filter")
+        kind = "rate_limited" if status == 429 else "server_error" if status >= 500 else "bad_request"
+        return CallError(kind, f"The Batch API gave {int(status) or 'no answer'} for this call.")
+    except CallError as error:
+        return error
+    except (TypeError, AttributeError, ValueError, OverflowError):
         return CallError("bad_response", "The Batch API gave something that is no chat completion.")

@@ -15,7 +15,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
@@ -26,14 +26,13 @@ import orjson
 from yarl import URL
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
-from madsafe_web.core.llm.completion import parsed, parsed_stream, refused
+from madsafe_web.core.llm.base import OF_THE_SERVER, Call, CallError, EndpointDown, Reply
+from madsafe_web.core.llm.completion import parsed, parsed_stream, refused, without_key
 from madsafe_web.core.llm.limiter import REMAINING, Limiter
 
 ENCODING = "Content-Encoding"  # the length declared is then that of what was packed
 BYTES_PER_TOKEN = 3.0  # of a request, for what it may cost before the server says so
 DETAIL_CHARACTERS = 300
-SHORTEST_REDACTED = 12  # a shorter key, as the "EMPTY" of a server without keys, may be a word of a real reply
 
 
 class HttpEndpoint(Protocol):
@@ -52,7 +51,7 @@ class HttpEndpoint(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """Waiting and retrying. Times in seconds; a Retry-After beyond `longest_wait` ends the call instead of waiting."""
+    """Waiting and retrying. Times in seconds; a Retry-After beyond `longest_wait` takes the endpoint down instead."""
 
     total_timeout: float = 120.0
     connect_timeout: float = 10.0
@@ -118,17 +117,18 @@ class OpenAICompatibleBackend:
         self._patient = True
         self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
 
-    async def complete(self, call: Call) -> Reply:
-        """Answer one call, trying again where that can help.
+    async def complete(self, call: Call, *, others: bool = False) -> Reply:
+        """Answer one call, trying again where that can help; `others` says that another server could answer it too.
 
-        Raises EndpointDown when the server cannot be reached, refuses the key or failed call after call for minutes,
-        else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error, bad_request, too_large, or
-        one of those in completion.py; no message ever holds the key.
+        Raises EndpointDown when the server cannot be reached, refuses the key, failed call after call for minutes or
+        asks to wait for too long, else CallError with kind timeout, slow_body, cut_off, rate_limited, server_error,
+        bad_request, too_large, or one of those in completion.py; no message ever holds the key.
         """
         body = self._body(call)
         reserved = len(body) / BYTES_PER_TOKEN + call.sampling.max_tokens
         failures = slow_downs = 0
         while True:
+            self._leave(others)
             await self._admitted(reserved)
             try:
                 return self._succeeded(self._reply(await self._post(body)), reserved)
@@ -137,27 +137,37 @@ class OpenAICompatibleBackend:
                 self.refusals += 1
                 self._limiter.settle(reserved, 0)
                 self._limiter.refused(error.retry_after)
-                patient = (error.retry_after or 0.0) <= self._policy.longest_wait
-                if slow_downs >= self._policy.rate_limit_tries or not patient:
+                if (error.retry_after or 0.0) > self._policy.longest_wait:
+                    wait = f"It asks to wait {error.retry_after:,.0f} seconds: resume after them."
+                    raise _down("rate_limited", f"{error} {wait}") from error
+                if slow_downs >= self._policy.rate_limit_tries:
                     raise
             except CallError as error:
                 if error.final:
                     raise
                 failures += 1
-                await self._failed(error, failures)
+                await self._failed(error, failures, others)
 
     def _succeeded(self, reply: Reply, reserved: float) -> Reply:
         self._limiter.succeeded()
         self._limiter.settle(reserved, reply.prompt_tokens + reply.completion_tokens or reserved)
         return reply
 
-    async def _failed(self, error: CallError, failures: int) -> None:
+    def _leave(self, others: bool) -> None:
+        """Raises EndpointDown where the call would wait for the end of an open circuit though others could answer."""
+        if others and self._limiter.open and (self._limiter.quiet() or self._waiting):
+            raise _down("server_error", f"{self._shown} failed call after call: look at the server.")
+
+    async def _failed(self, error: CallError, failures: int, others: bool) -> None:
         """Wait before the next attempt. Raises the error when there is none, EndpointDown when no call succeeds."""
-        self._limiter.failed()
+        if error.kind in OF_THE_SERVER:
+            self._limiter.failed()
+        else:
+            self._limiter.answered()
         if self._limiter.broken:
             message = f"{self._shown} answered no call for minutes ({error.kind}): look at the server."
             raise EndpointDown(error.kind, message, final=True) from error
-        if failures >= self._policy.tries and not self._limiter.open:
+        if others if self._limiter.open else failures >= self._policy.tries:
             raise error
         await self._wait(self._jitter.uniform(0.0, self._bound(failures)))
 
@@ -272,7 +282,7 @@ class OpenAICompatibleBackend:
 
     def _reply(self, answer: Answer) -> Reply:
         if answer.status == 200:
-            return self._shown_safely((parsed_stream if self._policy.stream else parsed)(answer.body, self._shown))
+            return without_key((parsed_stream if self._policy.stream else parsed)(answer.body, self._shown), self._key)
         code, detail = self._detail(answer.body)
         if answer.status == 400 and refused(code):
             return Reply("", finish="content_filter")
@@ -313,12 +323,6 @@ class OpenAICompatibleBackend:
     def _redacted(self, text: str) -> str:
         """A text of the server without the key that we sent it."""
         return text.replace(self._key, "***") if self._key else text
-
-    def _shown_safely(self, reply: Reply) -> Reply:
-        """The reply without our key, should the server repeat it."""
-        if len(self._key) < SHORTEST_REDACTED or self._key not in reply.text + reply.reasoning:
-            return reply
-        return replace(reply, text=self._redacted(reply.text), reasoning=self._redacted(reply.reasoning))
 
 
 def retry_after_seconds(header: str, now: datetime | None = None) -> float | None:

@@ -9,19 +9,26 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from madsafe_web.core.llm.base import Backend, Call, CallError, Patient, Reply
+from madsafe_web.core.llm.base import OF_THE_SERVER, Backend, Call, CallError, EndpointDown, Patient, Reply
 
 REST_S = 30.0
-# Errors of one server that another one may not have. A refused key or an unknown model are the endpoint's own.
-OF_ONE_SERVER = frozenset({"unreachable", "timeout", "server_error", "rate_limited"})
+# Errors that any other server would give too: of the key, the model, the request. All others may be of one server only.
+OF_THE_ENDPOINT = frozenset({"unauthorized", "not_found", "redirected", "refused", "bad_request", "too_large"})
+
+
+class Server(Backend, Protocol):
+    """A backend that gives a call up early where others could answer it."""
+
+    async def complete(self, call: Call, *, others: bool = False) -> Reply: ...
 
 
 @dataclass(slots=True)
 class Replica:
     """One server: how many calls are with it, and until when it rests (by the monotonic clock)."""
 
-    backend: Backend
+    backend: Server
     busy: int = 0
     rests_until: float = 0.0
 
@@ -32,7 +39,7 @@ class Replicas:
     offline_rules = False
 
     def __init__(
-        self, backends: Sequence[Backend], rest_s: float = REST_S, clock: Callable[[], float] = time.monotonic
+        self, backends: Sequence[Server], rest_s: float = REST_S, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._replicas = [Replica(backend) for backend in backends]
         self._rest_s, self._clock = rest_s, clock
@@ -48,11 +55,11 @@ class Replicas:
             left.remove(one)
             one.busy += 1
             try:
-                reply = await one.backend.complete(call)
+                reply = await one.backend.complete(call, others=bool(left))
             except CallError as error:
-                if error.kind not in OF_ONE_SERVER:
+                if error.kind in OF_THE_ENDPOINT:
                     raise
-                if error.kind != "rate_limited":
+                if isinstance(error, EndpointDown) or error.kind in OF_THE_SERVER:
                     one.rests_until = self._clock() + self._rest_s
                 if not left:
                     raise

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from madsafe_web.core.llm.base import Backend, Call, Reply
 from madsafe_web.core.llm.prices import MILLION, Price
@@ -59,6 +59,10 @@ def _over(used: int, limit: int | None) -> bool:
     return limit is not None and used > limit
 
 
+def _always() -> None:
+    """Nothing ever stops the run."""
+
+
 class Budget:
     """The budget of a run as one worker keeps it; used inside one event loop.
 
@@ -78,10 +82,14 @@ class Budget:
         self._ends = clock() + limits.seconds - worked if limits.seconds is not None else None
         self._freed = asyncio.Event()
 
-    def reserve(self, most: Amount) -> bool:
-        """Whether so much is reserved now; else wait until a call in flight ends. Raises OverBudget."""
+    def refuse_late(self) -> None:
+        """Raises OverBudget when the time is spent, for work that reserves nothing too. From any thread."""
         if self._ends is not None and self._clock() >= self._ends:
             raise OverBudget(f"The budget of {self.limits.seconds} seconds is spent. {WHAT_TO_DO}")
+
+    def reserve(self, most: Amount) -> bool:
+        """Whether so much is reserved now; else wait until a call in flight ends. Raises OverBudget."""
+        self.refuse_late()
         if not self.limits.passed(self.spent + self.reserved + most):
             self.reserved += most
             return True
@@ -104,21 +112,32 @@ class Budget:
         now = self.spent
         self.spent = Amount(max(now.calls, spent.calls), max(now.tokens, spent.tokens), max(now.cost, spent.cost))
 
-    async def spend(self, endpoint: str, call: Call, backend: Backend) -> Reply:
-        """The answer of the backend, within the budget. Raises OverBudget, and what the backend raises."""
+    async def spend(self, endpoint: str, call: Call, backend: Backend, go_on: Callable[[], None] = _always) -> Reply:
+        """The answer of the backend, within the budget; without a word on its tokens it counts as the most it can use.
+
+        Raises OverBudget, what the backend raises, and what `go_on` raises: it is asked after each wait.
+        """
         price = self._prices.get(endpoint)
         reserved = most_of(call, price)
         while not self.reserve(reserved):
             self._freed.clear()
             await self._freed.wait()
+            go_on()
         try:
             reply = await backend.complete(call)
         except BaseException:
             self.release(reserved)
             raise
+        if not (reply.prompt_tokens or reply.completion_tokens or backend.offline_rules):
+            prompt, completion = _most_tokens(call)  # the server does not say what it used
+            reply = replace(reply, prompt_tokens=prompt, completion_tokens=completion)
         cost = price.cost(reply.prompt_tokens, reply.completion_tokens) if price else 0
         self.settle(reserved, Amount(1, reply.prompt_tokens + reply.completion_tokens, cost))
         return reply
+
+    def wake(self) -> None:
+        """Let the calls that wait look again, as the run stops. Called in the loop."""
+        self._freed.set()
 
     def _sentence(self, limit: str, most: Amount) -> str:
         shown = MILLION if limit == "cost" else 1
@@ -131,7 +150,12 @@ class Budget:
 
 
 def most_of(call: Call, price: Price | None) -> Amount:
-    """The most that a call can use: a token is at least one byte of a message."""
-    prompt = sum(len(message.content.encode()) + AROUND_MESSAGE for message in call.messages)
-    completion = call.sampling.max_tokens
+    """The most that a call can use."""
+    prompt, completion = _most_tokens(call)
     return Amount(1, prompt + completion, price.cost(prompt, completion) if price else 0)
+
+
+def _most_tokens(call: Call) -> tuple[int, int]:
+    """The most tokens of prompt and reply: one is at least one byte of a message."""
+    prompt = sum(len(message.content.encode()) + AROUND_MESSAGE for message in call.messages)
+    return prompt, call.sampling.max_tokens

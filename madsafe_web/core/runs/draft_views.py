@@ -15,6 +15,7 @@ from madsafe_web.core.people import person
 from madsafe_web.core.runs.drafts import changeable, run_budget, run_change, run_clone
 from madsafe_web.core.runs.errors import ConfigError, ParameterError
 from madsafe_web.core.runs.forms import BudgetForm, ParamsForm
+from madsafe_web.core.runs.pages import works_by_rows
 from madsafe_web.core.runs.stages import stages
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN
 
@@ -40,21 +41,24 @@ def clone(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @needs("run")
 def edit(request: HttpRequest, pk: int) -> HttpResponse:
-    """The parameters of a draft and the budget of a run that is not in work."""
+    """The parameters of a draft and the budget of a run that works row by row and is not in work."""
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     data = request.POST if request.method == "POST" else None
     params = ParamsForm(run, data) if changeable(run) and run.stage in stages() else None
-    budget = BudgetForm(run, data)
-    if data is not None and budget.is_valid() and saved(request, run, params, budget):
+    budget = BudgetForm(run, data) if works_by_rows(run) else None
+    if params is None and budget is None:
+        messages.warning(request, nothing_changed(run))
+        return redirect("runs:detail", pk)
+    if data is not None and saved(request, run, params, budget):
         return redirect("runs:detail", pk)
     context = {"run": run, "name": run_name(run), "params": params, "budget": budget}
     context["method_current"] = NUMBER_OF.get(run.stage, 0)
     return render(request, "runs/run_edit.html", context, status=422 if data is not None else 200)
 
 
-def saved(request: HttpRequest, run: Run, params: ParamsForm | None, budget: BudgetForm) -> bool:
+def saved(request: HttpRequest, run: Run, params: ParamsForm | None, budget: BudgetForm | None) -> bool:
     """Whether both forms were saved; what is wrong with a parameter is then told at its field."""
-    if params and not params.is_valid():
+    if any(form and not form.is_valid() for form in (budget, params)):
         return False
     try:
         done = params is None or run_change(run=run, values=params.values(), user=person(request))
@@ -63,6 +67,12 @@ def saved(request: HttpRequest, run: Run, params: ParamsForm | None, budget: Bud
         name = error.field.split(".")[0] if isinstance(error, ParameterError) else None
         params.add_error(name if name in params.fields else None, str(error))
         return False
-    if not (done and run_budget(run=run, limits=budget.limits(), user=person(request))):
-        messages.warning(request, _("%(run)s is in work or has ended: nothing was changed.") % {"run": run_name(run)})
+    if done and budget:
+        done = run_budget(run=run, limits=budget.limits(), user=person(request))
+    if not done:
+        messages.warning(request, nothing_changed(run))
     return True
+
+
+def nothing_changed(run: Run) -> str:
+    return _("%(run)s is in work or has ended: nothing was changed.") % {"run": run_name(run)}

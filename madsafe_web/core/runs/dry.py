@@ -19,13 +19,14 @@ from madsafe_web.core.models import Generation, Run, User
 from madsafe_web.core.runs import estimating, params, service
 from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.job import Job
-from madsafe_web.core.runs.rows import Finished, RowEngine, storable
+from madsafe_web.core.runs.rows import Finished, RowEngine
 from madsafe_web.core.runs.stage import COUNTED_AS, RowStage
 from madsafe_web.core.runs.stages import point, stage
 from madsafe_web.core.runs.starting import run_queue
 from madsafe_web.core.runs.storing import store_replies
 from madsafe_web.core.runs.trying_rows import Asked, Notes
 from madsafe_web.core.runs.worker import endpoint_names
+from madsafe_web.core.storable import storable
 
 STAGE = "dry_run"
 MOST_ROWS = 200

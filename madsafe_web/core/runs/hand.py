@@ -59,6 +59,8 @@ class Hand:
         """Work until nothing is free and nothing in hand. Raises what ended it early, Stopped also at the deadline."""
         try:
             while self._fill(deadline):
+                if self.engine.budget:
+                    self.engine.budget.refuse_late()  # likelihoods and choices reserve nothing
                 group = self.engine.take()
                 self._store(group)
                 if self.engine.error:
@@ -85,7 +87,8 @@ class Hand:
     def _begin(self, chunk: Chunk) -> None:
         self._chunks[chunk.pk] = chunk
         if self.engine.budget:
-            self.engine.budget.learn(usage.spent(self.run))
+            # in the loop, which adds to it at every reply: a sum of this thread could forget one
+            self.engine.loop.call_soon_threadsafe(self.engine.budget.learn, usage.spent(self.run))
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")

@@ -201,7 +201,7 @@ def run_shown(run: Run, user: User) -> RunShown:
         can_cancel=may and run.state not in (*service.FINISHED, Run.State.CANCELLING),
         can_retry=may and now.failed > 0 and run.state in RETRYABLE and works_by_rows(run),
         can_clone=may and run.stage in stages() and run.stage not in WITH_A_PAGE_OF_THEIR_OWN,
-        can_edit=may and run.state in drafts.RESTING,
+        can_edit=may and run.state in drafts.RESTING and (works_by_rows(run) or drafts.changeable(run)),
         is_draft=run.state == Run.State.DRAFT,
         used=used(run, now),
         notice=notice(run.error),
@@ -246,7 +246,7 @@ def money_limit(limit: int | None, currency: str) -> str:
 
 
 def works_by_rows(run: Run) -> bool:
-    """Whether its stage works row by row, so that single rows can be asked again."""
+    """Whether its stage works row by row, so that rows can be asked again and a budget can be kept to."""
     return isinstance(stages().get(run.stage), RowStage)
 
 

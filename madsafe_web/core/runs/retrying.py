@@ -39,6 +39,7 @@ def _take_back(run: Run, user: User | None, kind: str) -> int:
     service.count_work(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
     service.refuse_beside(run)
+    service.tell_reopened()
     which = f" of class '{kind}'" if kind else ""
     service.log(run, f"{actor_name(user)} asked for {taken} failed rows{which} once more.")
     tasks.enqueue(run)

@@ -20,11 +20,12 @@ from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
 from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
-from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get
+from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get, former_key
 from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
+from madsafe_web.core.storable import storable
 
 Event = TypeVar("Event")
 GROUP_ROWS = 1000  # a group of so many rows is written at once
@@ -172,7 +173,11 @@ class RowEngine:
         if not asked:
             return
         keys = {key for key, _ in asked}
-        hits = {row[0]: row for row in bulk.found(Generation, REPLY, "call_key", keys)}
+        try:
+            hits = {row[0]: row for row in bulk.found(Generation, REPLY, "call_key", keys)}
+        except BaseException:
+            self._wanted[:0] = asked  # `halt` answers them, else their rows would never end
+            raise
         self._answer([(future, _cached(hits.get(key))) for key, future in asked])
 
     def _answer(self, answers: list[Answer]) -> None:
@@ -193,6 +198,8 @@ class RowEngine:
     def _hurry(self) -> None:
         """Let go of what only waits: for rows, or for its turn."""
         self._arrived.set()
+        if self.budget:
+            self.budget.wake()
         for backend in self.backends.values():
             if isinstance(backend, Patient):
                 backend.give_up_waiting()
@@ -228,7 +235,7 @@ class RowEngine:
         except EndpointDown:
             raise
         except CallError as error:
-            result = Result(None, Outcome.ERROR, f"{error.kind}: {error}"[:LONGEST_MESSAGE], error.kind)
+            result = Result(None, Outcome.ERROR, storable(f"{error.kind}: {error}")[:LONGEST_MESSAGE], error.kind)
         self._finished.append(Finished(chunk, key, row, result))
         self._tell()
 
@@ -238,11 +245,16 @@ class RowEngine:
         key = call_key(row, call)
         if not backend.offline_rules:  # the rules cost less than the look-up
             cached = await self._look_for(key)
+            if cached is None and (former := former_key(row, call)):
+                cached = await self._look_for(former)
             if cached is not None:
                 return cached
         async with self.places[endpoint]:
             self._go_on()
-            given = await (self.budget.spend(endpoint, call, backend) if self.budget else backend.complete(call))
+            if self.budget:
+                given = await self.budget.spend(endpoint, call, backend, self._go_on)
+            else:
+                given = await backend.complete(call)
         tokens = given.prompt_tokens, given.completion_tokens
         reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
         self._generated.append(Generated(row, call, reply))
@@ -290,7 +302,7 @@ class RowEngine:
 
 
 class Asking:
-    """What the row function of one row asks through (see `Ask`); knows why a reply held nothing to read."""
+    """What the row function of one row asks through (see `Ask`); knows why its last reply held nothing to read."""
 
     __slots__ = ("_engine", "_nothing")
 
@@ -300,7 +312,7 @@ class Asking:
 
     async def __call__(self, endpoint: str, call: Call) -> Reply:
         reply = await self._engine.reply(endpoint, call)
-        self._nothing = NOTHING_TO_READ.get(reply.finish, self._nothing)
+        self._nothing = NOTHING_TO_READ.get(reply.finish)
         return reply
 
     async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
@@ -322,11 +334,6 @@ def _emptied(events: list[Event]) -> list[Event]:
     taken = events[:count]
     del events[:count]
     return taken
-
-
-def storable(text: str) -> str:
-    """The text without what no database takes: NUL, and halves of characters that a model broke off."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
 
 
 def _cached(row: tuple[Any, ...] | None) -> Reply | None:

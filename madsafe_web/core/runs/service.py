@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Sum
 from django.db.models.functions import Now
@@ -18,6 +19,7 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.notices import notice_add
 from madsafe_web.core.runs.stage import RowStage
 from madsafe_web.core.runs.stages import point, stage, stages_alone
+from madsafe_web.core.storable import storable
 
 S = Run.State
 ACTIVE = (S.QUEUED, S.RUNNING)
@@ -27,7 +29,7 @@ COUNTS = ("read", "kept", "duplicate", "rejected", "failed")
 
 
 def log(run: Run, text: str) -> None:
-    RunEvent.objects.create(run=run, text=text[:500])
+    RunEvent.objects.create(run=run, text=storable(text)[:500])
 
 
 @transaction.atomic
@@ -67,14 +69,16 @@ def run_start(run: Run) -> bool:
     try:
         return _queue(run)
     except StageError as error:
-        Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.FAILED, error=str(error))
+        Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.FAILED, error=storable(str(error)))
         log(run, str(error))
         return False
 
 
 @transaction.atomic
 def _queue(run: Run) -> bool:
-    if not Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(state=S.QUEUED, error="", finished=None):
+    startable = Run.objects.filter(pk=run.pk, state__in=STARTABLE)
+    ended = startable.filter(finished__isnull=False).exists()
+    if not startable.update(state=S.QUEUED, error="", finished=None):
         return False
     run.refresh_from_db()
     count_work(run)
@@ -82,8 +86,16 @@ def _queue(run: Run) -> bool:
         _plan(run)
     run.chunks.exclude(state=Chunk.State.DONE).update(attempts=0)
     refuse_beside(run)  # last, since planning may take a while
+    if ended:
+        tell_reopened()
     log(run, f"Queued by {run.actor_name}.")
     return True
+
+
+def tell_reopened() -> None:
+    """Tell whoever counts ended runs that one is at work again. Call inside the transaction that queues it."""
+    for hook in settings.REOPEN_HOOKS:
+        point(hook)()
 
 
 def count_work(run: Run) -> None:
@@ -163,7 +175,7 @@ def settle(run: Run) -> None:
 def run_fail(run: Run, message: str, state: S = S.FAILED) -> None:
     """End the work on a run with a sentence for people; what is written stays and the run can be resumed."""
     now = timezone.now()
-    resting = {"state": state, "error": message, "finished": now, "rested": now}
+    resting = {"state": state, "error": storable(message), "finished": now, "rested": now}
     if Run.objects.filter(pk=run.pk, state__in=(*ACTIVE, S.PAUSING)).update(**resting):
         log(run, message)
         notice_add(run, state)
@@ -199,7 +211,7 @@ def counts(run: Run) -> dict[str, int]:
 def upstream(run: Run, stage_name: str) -> Run:
     """The newest finished run of a stage: of the same chain where the run belongs to one. Raises StageError.
 
-    Not the one that ended last: an older run whose failed rows were asked again is no newer for that.
+    One whose failed rows were asked again stays as old as it is.
     """
     done = Run.objects.filter(stage=stage_name, state=S.DONE)
     found = done.filter(chain=run.chain, step__lt=run.step).order_by("-step").first() if run.chain else None

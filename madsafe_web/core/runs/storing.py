@@ -16,6 +16,7 @@ from madsafe_web.core.models import Chunk, Generation, PromptTemplate, Run, RunR
 from madsafe_web.core.runs import lease
 from madsafe_web.core.runs.rows import Generated
 from madsafe_web.core.runs.stage import COUNTED_AS, Outcome, Result
+from madsafe_web.core.storable import storable
 
 Ended = tuple[int, str, Result]  # chunk, key of the row, how it ended
 REPLY = (
@@ -66,4 +67,4 @@ def store_outcomes(run: Run, ended: Sequence[Ended], completed: Collection[int])
 
 def _outcome(run: Run, key: str, result: Result) -> tuple[Any, ...]:
     named = result.kind or (result.message.partition(":")[0] if result.outcome == Outcome.ERROR else "")
-    return (run.pk, key, result.outcome.value, named[:40], result.message[:500])
+    return (run.pk, key, result.outcome.value, named[:40], storable(result.message)[:500])

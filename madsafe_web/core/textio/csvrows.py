@@ -24,6 +24,8 @@ from madsafe_web.core.textio.sources import Source
 
 _UNCLOSED = "opens a quote that does not close"
 _CONTINUED = "seems to go on from a row whose quotes are broken"
+_IN_DOUBT = "may go on from a row before it whose quotes are broken"
+_LINE = 64  # characters that a line counts in its row beside its own: about what its object takes
 _CELL = r'(?:"(?:[^"]|"")*+"|[^"{0}]*+)'
 _OPEN = r'"(?:[^"]|"")*+'
 # Whole cells, then perhaps one that goes on in the next line: in a good row a quote stands at the ends of a cell alone.
@@ -59,7 +61,7 @@ def read_csv(path: Source, columns: Sequence[str] = ()) -> Iterator[Record | Bad
             yield BadRecord(number, "", row.reason, _kept_line(header, row.line, table.mark))
         elif row and not (columns and not number and _is_header(row, header)):
             number += 1
-            yield _csv_row(number, header, row)
+            yield _csv_row(number, header, row, _IN_DOUBT if table.in_doubt else "")
 
 
 class _Table:
@@ -69,6 +71,8 @@ class _Table:
         self._lines = lines
         self._again: list[str] = []  # lines to be read once more, the next one last
         self._taken: list[str] = []  # lines of the row that is read now
+        self._size = 0  # of them
+        self.in_doubt = False  # whether the row may be a part of a broken one before it
         first = self._peek()
         self.mark = "\t" if "\t" in first and "," not in first else ","
         self.reader = csv.reader(self, delimiter=self.mark, strict=True)
@@ -77,19 +81,24 @@ class _Table:
         return self
 
     def __next__(self) -> str:
-        """The next line of the row. Goes on after its end where lines came back since."""
+        """The next line of the row. Goes on after its end where lines came back since. Raises csv.Error for a row of
+        many lines that grows larger than one may be.
+        """
         line = self._again.pop() if self._again else next(self._lines)
         self._taken.append(line)
+        self._size += len(line) + _LINE
+        if self._size > MAX_ITEM and len(self._taken) > 1:
+            raise csv.Error(TOO_LARGE)
         return line
 
     def rows(self, width: int) -> Iterator[list[str] | _Broken]:
         """What is left of the table. After a broken row a line counts as a row only where its quotes are those of one,
-        until one with as many cells as the header comes.
+        until one with as many cells as the header comes, and all lines are read once more that were taken for its own.
         """
-        doubtful = False
         while True:
             self._taken.clear()
-            if doubtful and not _BEGINS[self.mark].fullmatch(self._peek()):
+            self._size = 0
+            if self.in_doubt and not _BEGINS[self.mark].fullmatch(self._peek()):
                 yield _Broken(self._again.pop(), _CONTINUED)
                 continue
             try:
@@ -98,10 +107,10 @@ class _Table:
                 return
             except csv.Error as error:
                 yield self._broken(str(error))
-                doubtful = True
+                self.in_doubt = True
             else:
-                doubtful = doubtful and len(cells) != width
                 yield cells
+                self.in_doubt = self.in_doubt and (len(cells) != width or bool(self._again))
 
     def _broken(self, problem: str) -> _Broken:
         first, *rest = self._taken
@@ -131,7 +140,7 @@ def _header(path: Named, reader: Iterator[list[str]]) -> list[str]:
     return header
 
 
-def _csv_row(number: int, header: list[str], cells: list[str]) -> Record | BadRecord:
+def _csv_row(number: int, header: list[str], cells: list[str], warning: str) -> Record | BadRecord:
     row = "".join(cells)
     if OVERSIZE in row:
         return BadRecord(number, "", TOO_LARGE)
@@ -140,13 +149,16 @@ def _csv_row(number: int, header: list[str], cells: list[str]) -> Record | BadRe
         return BadRecord(number, field, reason, _kept_cells(header, cells))
     if len(cells) != len(header):
         return BadRecord(number, "", f"has {len(cells)} cells, expected {len(header)}", _kept_cells(header, cells))
-    return Record(number, dict(zip(header, cells, strict=True)))
+    return Record(number, dict(zip(header, cells, strict=True)), warning=warning)
 
 
 def _kept_line(header: list[str], line: str, mark: str) -> str:
     """A broken row as a JSON object: its cells as far as they can be told, and the line as it stands in the file."""
     line = line.rstrip("\r\n")
-    cells = next(csv.reader([line], delimiter=mark), [])
+    try:
+        cells = next(csv.reader([line], delimiter=mark), [])
+    except csv.Error:  # a carriage return in it, or a cell over the cap
+        cells = []
     return kept_value({**_named(header, cells), "_raw": kept_raw(line)})
 
 

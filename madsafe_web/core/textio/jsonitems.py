@@ -136,12 +136,12 @@ class _Window:
         try:
             value, text = self._value()
         except _Unusable as unusable:
-            return BadRecord(self.number, "", str(unusable), kept_raw(unusable.raw))
+            return BadRecord(self.number, "", str(unusable), kept_raw(unusable.raw), group, index)
         # Looking into every value would halve the speed, and only escapes and undecodable bytes can hide a defect.
         if "\\u" in text or not is_unicode(text):
             field, reason = value_defect(value)
             if reason:
-                return BadRecord(self.number, field, reason, kept_raw(text))
+                return BadRecord(self.number, field, reason, kept_raw(text), group, index)
         return Record(self.number, value, group, index)
 
     def fail(self, problem: str, advice: str, at: int | None = None) -> NoReturn:

@@ -132,10 +132,6 @@ def file_shape(path: Source) -> Shape:
     return "json" if all(isinstance(part, list | dict) for part in only.values()) else "jsonl"
 
 
-def _is_header(cells: list[str], columns: list[str]) -> bool:
-    return [cell.strip().casefold() for cell in cells] == [name.casefold() for name in columns]
-
-
 def _json_line(number: int, line: str) -> Record | BadRecord:
     if line is OVERSIZE:
         return BadRecord(number, "", TOO_LARGE)

@@ -30,26 +30,29 @@ class Record:
     """One row. `number` counts from 1 (JSONL: the line; JSON: the item; CSV: the row below the header).
 
     `group` is the name that a JSON object gives to the array the row is in, `index` its place there from 0;
-    index is None where the name stands for the value itself.
+    index is None where the name stands for the value itself. `warning` says what is doubtful about it, else "".
     """
 
     number: int
     value: Any  # whatever JSON or CSV holds: importers check its shape
     group: str = ""
     index: int | None = None
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class BadRecord:
     """One row that cannot be used. `reason` completes "the row ..."; `field` is "" where the whole row is meant.
 
-    `raw` is the row as it stood in the file, see `kept_raw`.
+    `raw` is the row as it stood in the file, see `kept_raw`; `group` and `index` as those of a Record.
     """
 
     number: int
     field: str
     reason: str
     raw: str = ""
+    group: str = ""
+    index: int | None = None
 
 
 class BadFile(Exception):

@@ -18,6 +18,7 @@ ROWS = (
     _("has %(cells)s cells, expected %(columns)s"),
     _("opens a quote that does not close"),
     _("seems to go on from a row whose quotes are broken"),
+    _("may go on from a row before it whose quotes are broken"),
 )
 # Of a file: what is wrong with it.
 FILES = (
@@ -73,7 +74,6 @@ ADVICE = (
     _("Import a part of it"),
     _("Import the data file in it"),
     _("Fetch the file again, or save it as JSONL"),
-    _("Fetch the file again or fix it"),
     _("Give it its right ending"),
     _("Split it into smaller files"),
     _("Add it as line 1"),

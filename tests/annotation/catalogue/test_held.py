@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -16,7 +17,9 @@ from annotation.catalogue.index import Catalogue
 from annotation.catalogue.wanted import Wanted
 from annotation.models import Corpus, Prompt
 from annotation.versions import data_changed
-from madsafe_web.core.models import Run
+from madsafe_web.core.models import Chunk, Run, RunRow
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.retrying import run_retry
 from tests.annotation.catalogue.material import make_material, make_prompts_mixed, make_things
 from tests.factories import make_corpus, make_label, make_map, make_prompt, make_prompts, make_response, make_run
 from tests.helpers.queries import query_count
@@ -50,6 +53,17 @@ def test_the_same_version_is_not_read_again(db: None) -> None:
     first = held.current()
     assert query_count(held.current) == 1
     assert held.current() is first
+
+
+@pytest.mark.parametrize("again", [service.run_start, lambda run: run_retry(run=run, user=None)])
+def test_a_run_that_is_queued_again_lets_no_older_catalogue_count(db: None, again: Callable[[Run], object]) -> None:
+    older = held.version_now()
+    run = make_run("label", Run.State.FAILED, finished=timezone.now(), total=1)
+    Chunk.objects.create(run=run, seq=0, subjects=["1"], state=Chunk.State.DONE, read=1, failed=1)
+    RunRow.objects.create(run=run, subject="1", outcome="error")
+    assert again(run)
+    newer = held.version_now()
+    assert newer.runs == older.runs and not newer.only_adds_to(older._replace(working=0))
 
 
 def test_a_new_prompt_a_new_label_and_a_new_response_are_seen(db: None) -> None:
