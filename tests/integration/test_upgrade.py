@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.db.migrations import AddIndex
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
 
 from tests.helpers.installation import ROOT, Installation, installed, postgres_database
 
@@ -41,7 +43,9 @@ for name in plain:
 OLD_BACKUP = """
 import sys
 from django.db import connection
+from django.db.migrations import AddIndex
 from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations.base import Operation
 from madsafe_web.core.backup import making
 from madsafe_web.core.backup.archive import Manifest, Writer
 loader = MigrationLoader(connection)
@@ -164,6 +168,16 @@ def test_every_migration_can_be_taken_back() -> None:
         if app in OURS and not operation.reversible
     ]
     assert stuck == []
+
+
+def test_the_index_over_the_rows_of_all_runs_is_built_while_no_other_table_is_locked() -> None:
+    migrations = MigrationLoader(None).disk_migrations.values()
+    (building,) = (one for one in migrations if any(_is_index(operation) for operation in one.operations))
+    assert {getattr(operation, "model_name", "") for operation in building.operations} == {"runrow"}
+
+
+def _is_index(operation: Operation) -> bool:
+    return isinstance(operation, AddIndex) and operation.index.name == "runrow_ended"
 
 
 @pytest.mark.django_db

@@ -26,9 +26,7 @@ def clone(request: HttpRequest, pk: int) -> HttpResponse:
     """A new draft with the parameters of this run, to be looked over before it starts."""
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     if run.stage in WITH_A_PAGE_OF_THEIR_OWN:
-        messages.warning(
-            request, _("%(run)s began on a page of its own: begin another one there.") % {"run": run_name(run)}
-        )
+        messages.warning(request, nothing_changed(run))
         return redirect("runs:detail", pk)
     try:
         draft = run_clone(run=run, user=person(request))
@@ -75,4 +73,6 @@ def saved(request: HttpRequest, run: Run, params: ParamsForm | None, budget: Bud
 
 
 def nothing_changed(run: Run) -> str:
+    if run.stage in WITH_A_PAGE_OF_THEIR_OWN:
+        return _("%(run)s began on a page of its own: begin another one there.") % {"run": run_name(run)}
     return _("%(run)s is in work or has ended: nothing was changed.") % {"run": run_name(run)}
