@@ -41,7 +41,8 @@ def parts(path: Path, *, skip: int = 0, counted: bool = True) -> list[int | Batc
 
 def children() -> list[psutil.Process]:
     """Those that read a file; other tests may have left children of other kinds."""
-    return [one for one in psutil.Process().children() if "annotation.feeding" in " ".join(one.cmdline())]
+    living = [one for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+    return [one for one in living if "annotation.feeding" in " ".join(one.cmdline())]
 
 
 def test_a_second_process_gives_what_this_one_would(path: Path, monkeypatch: pytest.MonkeyPatch, beside: None) -> None:

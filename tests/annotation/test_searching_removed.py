@@ -20,9 +20,14 @@ WHOLE = RARE[1:]  # those that are kept whole: what two terms begin with is kept
 
 
 @pytest.fixture(autouse=True)
-def sqlite_only() -> None:
-    if connection.vendor != "sqlite":
-        pytest.skip("the index of PostgreSQL is cleared by its vacuum")
+def empty_index() -> None:
+    """Other tests empty the tables of models alone and leave their texts in the index."""
+    searching.rebuild()
+
+
+def is_sqlite() -> bool:
+    """The index of PostgreSQL needs no steps of ours: its vacuum clears it."""
+    return connection.vendor == "sqlite"
 
 
 def indexed(count: int) -> list[int]:
@@ -38,7 +43,9 @@ def indexed(count: int) -> list[int]:
 
 
 def blocks_with(char: str) -> int:
-    """Blocks of the index that hold the bytes of a character."""
+    """Blocks of SQLite's index that hold the bytes of a character."""
+    if not is_sqlite():
+        return 0
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT block FROM {searching.INDEX}_data")
         return sum(char.encode() in block for (block,) in cursor.fetchall())
@@ -47,8 +54,8 @@ def blocks_with(char: str) -> int:
 def test_the_last_step_has_dropped_every_pair_of_what_was_taken_out() -> None:
     rare = indexed(100)
     searching.forget(rare)
-    assert all(blocks_with(char) for char in WHOLE)
-    assert searching.merge_step(first=True)
+    assert [blocks_with(char) > 0 for char in WHOLE] == [is_sqlite()] * 2
+    assert searching.merge_step(first=True) == is_sqlite()
     for _ in range(100):
         if not searching.merge_step(first=False):
             break
