@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import random
 import threading
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.installation import Installation, installed, postgres_database, wait_until
+from tests.helpers.installation import Installation, wait_until
 from tests.performance import pairs
 
 pytestmark = pytest.mark.slow
@@ -31,19 +30,6 @@ STORED = (
     "(SELECT COUNT(DISTINCT key) FROM annotation_response)"
 )
 READ = "SELECT COALESCE(SUM(read), 0) FROM core_chunk"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def places(request: pytest.FixtureRequest, tmp_path: Path) -> list[Installation]:
-    """Two installations: one that is left alone, and one that is not."""
-    stack = ExitStack()
-    request.addfinalizer(stack.close)
-    made = []
-    for name in ("quiet", "killed"):
-        url = stack.enter_context(postgres_database()) if request.param == "postgresql" else ""
-        env = {"DJANGO_SETTINGS_MODULE": "madsafe_web.settings"}
-        made.append(stack.enter_context(installed(tmp_path / name, url, **env)).migrated())
-    return made
 
 
 @pytest.mark.timeout(600)

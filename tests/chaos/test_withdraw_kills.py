@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.installation import Installation, installed, postgres_database, wait_until
+from tests.helpers.installation import Installation, wait_until
 from tests.performance import pairs
 
 pytestmark = pytest.mark.slow
@@ -64,19 +63,6 @@ COUNTED = (
     "(SELECT COUNT(*) FROM annotation_rejectedimport WHERE raw <> '') "
     "FROM core_run r JOIN core_chunk c ON c.run_id = r.id WHERE r.stage = 'withdraw'"
 )
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def places(request: pytest.FixtureRequest, tmp_path: Path) -> list[Installation]:
-    """Two installations: one that is left alone, and one that is not."""
-    stack = ExitStack()
-    request.addfinalizer(stack.close)
-    made = []
-    for name in ("quiet", "killed"):
-        url = stack.enter_context(postgres_database()) if request.param == "postgresql" else ""
-        env = {"DJANGO_SETTINGS_MODULE": "madsafe_web.settings"}
-        made.append(stack.enter_context(installed(tmp_path / name, url, **env)).migrated())
-    return made
 
 
 @pytest.mark.timeout(600)

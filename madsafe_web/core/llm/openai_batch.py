@@ -22,6 +22,7 @@ from django.conf import settings
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.batch_client import BatchClient
 from madsafe_web.core.llm.completion import completed, refused, without_key
+from madsafe_web.core.llm.openai_compatible import HttpEndpoint
 from madsafe_web.core.runs.errors import NeedsPeople
 from madsafe_web.core.textio import atomic_write
 
@@ -29,21 +30,9 @@ ENDED = ("completed", "failed", "expired", "cancelled")
 KEPT_S = 30 * 24 * 3600.0  # as long as providers keep result files
 
 
-class BatchEndpoint(Protocol):
+class BatchEndpoint(HttpEndpoint, Protocol):
     @property
     def name(self) -> str: ...
-
-    @property
-    def base_url(self) -> str: ...
-
-    @property
-    def model(self) -> str: ...
-
-    @property
-    def api_key(self) -> str: ...
-
-    @property
-    def options(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
