@@ -305,6 +305,9 @@ DEFAULT_FROM_EMAIL = env("MADSAFE_EMAIL_FROM", f"madsafe@{SITE.hostname}")
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
 
+# The interpreter of an environment with vLLM, for endpoints with the backend `vllm`.
+VLLM_PYTHON = env("MADSAFE_VLLM_PYTHON")
+
 # Whom language models may be asked of besides servers at public addresses: core.outbound.
 LLM_ALLOWED_HOSTS = allowed_llm_hosts()
 REST_FRAMEWORK = {

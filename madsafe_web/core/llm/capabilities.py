@@ -30,6 +30,7 @@ BACKENDS: dict[str, Capabilities] = {
     "rules": Capabilities(),
     "tiny_llama": Capabilities(seed=True, logprobs=True, prompt_logprobs=True),
     "transformers": Capabilities(seed=True, logprobs=True, prompt_logprobs=True),
+    "vllm": Capabilities(seed=True, logprobs=True, prompt_logprobs=True),
     "openai_compatible": Capabilities(seed=True),
     "openai_batch": Capabilities(seed=True),
 }

@@ -25,7 +25,7 @@ from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
-BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible", "openai_batch")
+BACKENDS = ("rules", "tiny_llama", "transformers", "vllm", "openai_compatible", "openai_batch")
 SERVED = ("openai_compatible",)  # those that are asked at a base URL, one call at a time
 SAMPLING = tuple(each.name for each in fields(Sampling))
 LONGEST_KEY = 500
