@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -133,6 +134,15 @@ def test_the_template_is_told_not_to_think(python: str, model: Path) -> None:
     (reply,) = answers(["a"], python, model, chat_template_kwargs={"enable_thinking": False})
     assert isinstance(reply, Reply)
     assert json.loads(reply.text)["template"] == {"enable_thinking": False}
+
+
+def test_a_reply_is_held_to_its_schema_where_the_endpoint_says_so(python: str, model: Path) -> None:
+    schema = {"type": "object"}
+    asked = replace(call("a"), schema=schema)
+    ways = ({}, {"structured_output": "none"}, {"structured_output": "vllm"})
+    found = [json.loads(ask(lambda b: b.complete(asked), python, model, **way).text)["held"] for way in ways]
+    assert found == [None, None, schema]
+    assert json.loads((model / "engine").read_text())["structured_outputs_config"]["disable_any_whitespace"] is True
 
 
 def test_the_engine_gets_its_options_and_runs_no_code_of_a_model(python: str, model: Path) -> None:

@@ -48,6 +48,8 @@ class Endpoint(models.Model):
             raise ValidationError({"options": _("The options hold a value that cannot be stored.")})
         if isinstance(self.options, dict) and (wrong := options.wrong(self.options)):
             raise ValidationError({"options": wrong})
+        if isinstance(self.options, dict) and (wrong := options.wrong_structure(self.backend, self.options)):
+            raise ValidationError({"options": wrong})
         if self.backend == "vllm" and (wrong := vllm_options.wrong(self.options, ("offline_rules", *options.NAMES))):
             raise ValidationError({"options": wrong})
         if self.backend in ("openai_compatible", "openai_batch"):

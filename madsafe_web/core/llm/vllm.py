@@ -76,7 +76,8 @@ class VllmBackend:
         """
         sampling = {name: value for name, value in asdict(call.sampling).items() if value is not None}
         messages = [{"role": message.role, "content": message.content} for message in call.messages]
-        found = await self._ask({"do": "chat", "messages": messages, "sampling": sampling})
+        schema = call.schema if self._options.structured else None
+        found = await self._ask({"do": "chat", "messages": messages, "sampling": sampling, "schema": schema})
         text, reasoning, finish = thought_apart(found["text"], "", found["finish"])
         return Reply(text, finish, reasoning, found["prompt_tokens"], found["completion_tokens"])
 
