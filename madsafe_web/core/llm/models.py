@@ -50,6 +50,8 @@ class Endpoint(models.Model):
             raise ValidationError({"options": wrong})
         if isinstance(self.options, dict) and (wrong := options.wrong_structure(self.backend, self.options)):
             raise ValidationError({"options": wrong})
+        if "serve" in self.options and (wrong := vllm_options.wrong_serve(self.options["serve"])):
+            raise ValidationError({"options": wrong})
         if self.backend == "vllm" and (wrong := vllm_options.wrong(self.options, ("offline_rules", *options.NAMES))):
             raise ValidationError({"options": wrong})
         if self.backend in ("openai_compatible", "openai_batch"):

@@ -14,8 +14,8 @@ from madsafe_web.core.llm import capabilities, prices, structured
 
 BATCH = {"batch_gather": 3600, "batch_rows": 50_000, "batch_poll": 3600, "batch_patience": 86_400}  # the most of each
 STRUCTURED = "structured_output"  # a part of the keys of those calls alone that have a schema
-SINCE_0_1 = (STRUCTURED,)  # no reply of 0.1.0 was stored under one of these
-NAMES = (*prices.OPTIONS, "replicas", "replica_rest", *BATCH, STRUCTURED)
+SINCE_0_1 = (STRUCTURED, "serve")  # no reply of 0.1.0 was stored under one of these
+NAMES = (*prices.OPTIONS, "replicas", "replica_rest", *BATCH, *SINCE_0_1)
 # How a served model is asked: see openai_compatible.py.
 ASKING = (
     *("total_timeout", "connect_timeout", "tries", "rate_limit_tries", "backoff", "longest_wait", "max_response_bytes"),

@@ -10,6 +10,7 @@ No option can make it run code of a model.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ ENGINE: dict[str, tuple[type, float]] = {
     "enforce_eager": (bool, 1),
 }
 SECONDS = {"total_timeout": 86_400, "load_timeout": 86_400}
+OF_THE_SERVER = ("model", "reasoning_parser")  # texts in the option `serve`, beside ENGINE: see vllm_command.py
 COMPACT = {"backend": "xgrammar", "disable_any_whitespace": True}  # else a model may write tabs until max_tokens
 
 
@@ -76,6 +78,21 @@ def wrong(written: Mapping[str, Any], others: tuple[str, ...]) -> str:
         if fault := _wrong_value(name, value, kind, most):
             return fault
     return ""
+
+
+def wrong_serve(written: Any) -> str:
+    """What is wrong with the option `serve`, in one sentence; "" when nothing is."""
+    if not isinstance(written, Mapping):
+        return _("The option 'serve' must be a JSON object.")
+    rest = {name: value for name, value in written.items() if name not in OF_THE_SERVER}
+    if strangers := sorted(set(rest) - set(ENGINE)):
+        known = ", ".join(sorted((*ENGINE, *OF_THE_SERVER)))
+        return _("There is no option '%(name)s'. Known: %(known)s.") % {"name": strangers[0], "known": known}
+    for name in OF_THE_SERVER:
+        value = written.get(name, "x")
+        if not isinstance(value, str) or not re.fullmatch(r"[^\x00-\x1f\x7f]{1,300}", value):
+            return _("The option '%(name)s' must be a short text.") % {"name": name}
+    return wrong(rest, ())
 
 
 def _wrong_value(name: str, value: Any, kind: type, most: float) -> str:
