@@ -280,6 +280,7 @@ WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
 # Sentences that are stored in English and told in the language of the reader (madsafe_web.core.wording).
 WORDINGS = [
     "madsafe_web.core.runs.wording.TEXTS",
+    "madsafe_web.core.llm.wording.TEXTS",
     "madsafe_web.core.textio.wording.TEXTS",
     "annotation.wording.TEXTS",
 ]

@@ -21,6 +21,7 @@ from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Pa
 from madsafe_web.core.llm.vllm import MOST_DEATHS, VllmBackend, create
 from madsafe_web.core.llm.vllm_options import Options
 from madsafe_web.core.llm.vllm_process import environment
+from madsafe_web.core.wording import is_known
 from tests.helpers.installation import ROOT, wait_until
 
 T = TypeVar("T")
@@ -236,6 +237,17 @@ def test_without_an_interpreter_the_error_says_what_to_set(nothing: str, model: 
     (error,) = answers(["a"], nothing, model)
     assert isinstance(error, EndpointDown)
     assert "MADSAFE_VLLM_PYTHON" in str(error)
+
+
+@pytest.mark.parametrize("word", ["die", "refused: too long"])
+def test_what_a_row_ended_of_can_be_told_in_other_languages(word: str, python: str, model: Path) -> None:
+    (error,) = answers([word], python, model)
+    assert isinstance(error, CallError) and is_known(f"{error.kind}: {error}")
+
+
+def test_what_a_run_stopped_at_can_be_told_in_other_languages(python: str, model: Path, tmp_path: Path) -> None:
+    for interpreter, folder in (("", model), ("/no/such/python", model), (python, tmp_path / "missing")):
+        assert is_known(str(answers(["a"], interpreter, folder)[0]))
 
 
 def test_an_interpreter_without_vllm_says_so(model: Path, tmp_path: Path) -> None:

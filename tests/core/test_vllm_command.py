@@ -146,6 +146,16 @@ def test_how_it_is_served_is_no_part_of_a_calls_key() -> None:
     assert call_key(row(options={"serve": {"dtype": "float32"}}), call()) == call_key(row(), call())
 
 
+def test_of_the_options_of_a_child_process_those_that_may_change_a_reply_are_a_part_of_the_key() -> None:
+    def key(**options: Any) -> str:
+        return call_key(Endpoint(name="bulk", backend="vllm", model="m", options=options), call())
+
+    sharing = {"gpu_memory_utilization": 0.5, "max_num_seqs": 8, "load_timeout": 9, "total_timeout": 9, "batch_rows": 9}
+    assert key(**sharing) == key()
+    deciding: list[dict[str, Any]] = [{"dtype": "float32"}, {"chat_template_kwargs": {"a": 1}}, {"revision": "r"}]
+    assert len({key(), *(key(**each) for each in deciding)}) == 4
+
+
 @pytest.mark.django_db
 def test_the_page_of_a_served_endpoint_shows_the_command(admin: Person) -> None:
     served, loaded = make_endpoint("a"), make_endpoint("b", backend="transformers")

@@ -21,6 +21,8 @@ ASKING = (
     *("total_timeout", "connect_timeout", "tries", "rate_limit_tries", "backoff", "longest_wait", "max_response_bytes"),
     *("rpm", "tpm", "trip", "stream"),
 )
+# How vLLM shares an accelerator, and how long it may take to load: see vllm_options.py.
+SHARING = ("gpu_memory_utilization", "max_num_seqs", "load_timeout")
 MOST_REPLICAS = 64
 LONGEST_REST_S = 3600
 
@@ -70,7 +72,8 @@ def _number(value: Any, least: float, most: float) -> bool:
 
 def deciding(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that may change what is answered."""
-    return {name: value for name, value in options.items() if name not in NAMES and name not in ASKING}
+    left_out = (*NAMES, *ASKING, *SHARING)
+    return {name: value for name, value in options.items() if name not in left_out}
 
 
 def urls(base_url: str, options: Mapping[str, Any]) -> list[str]:
