@@ -77,7 +77,7 @@ def test_a_hundred_thousand_noted_calls_take_no_memory_to_speak_of(tmp_path: Pat
     for number in range(100):
         ids = [f"{number:016x}{place:016x}" for place in range(1000)]
         (tmp_path / f"{number}.json").write_text(
-            json.dumps({"digest": str(number), "ids": ids, "id": "x", "made": 2e9})
+            json.dumps({"digest": str(number), "ids": ids, "id": "x", "made": time.time()})
         )
     tracemalloc.start()
     try:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from madsafe_web.core.textio import atomic_write
 
+MOST_KB = 32_000  # of that file in memory
 KEPT_S = 30 * 24 * 3600.0  # as long as providers keep result files
 
 
@@ -52,8 +53,9 @@ class Notes:
                 path.unlink(missing_ok=True)
             elif batch.id or unsent:
                 self._known.add(batch.digest)
-                held = [(key, batch.digest) for key in batch.ids]
-                self._index.executemany("INSERT OR REPLACE INTO held VALUES (?, ?)", held)
+                with self._transaction() as index:
+                    held = ((key, batch.digest) for key in sorted(batch.ids))
+                    index.executemany("INSERT OR REPLACE INTO held VALUES (?, ?)", held)
 
     def holder(self, key: str) -> str:
         """The digest of an earlier or another worker's batch that holds the call; "" for none."""
@@ -80,7 +82,8 @@ class Notes:
 
     def drop(self, keys: Iterable[str]) -> None:
         """Know of no batch that holds these calls."""
-        self._index.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in keys])
+        with self._transaction() as index:
+            index.executemany("DELETE FROM held WHERE key = ?", [(key,) for key in keys])
 
     def close(self) -> None:
         """Remove what is kept beside the notes."""
@@ -94,8 +97,18 @@ class Notes:
         if self._opened is None:
             self._opened = sqlite3.connect("", isolation_level=None)  # a file of its own, removed with the connection
             self._opened.execute("PRAGMA journal_mode = OFF")
+            self._opened.execute(f"PRAGMA cache_size = -{MOST_KB}")
             self._opened.execute("CREATE TABLE held (key TEXT PRIMARY KEY, digest TEXT NOT NULL) WITHOUT ROWID")
         return self._opened
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """One for many rows: each alone would be one of its own."""
+        self._index.execute("BEGIN")
+        try:
+            yield self._index
+        finally:
+            self._index.execute("COMMIT")
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}.json"
