@@ -2,7 +2,8 @@
 
 `python -m tests.helpers.counting_stub SECONDS [shut]` prints its port. It answers each call that many seconds after it
 came, with a score and a usage that depend on the number of the row alone. Started `shut`, it holds all answers back
-until somebody POSTs to /open. GET /counts tells what was asked: {"calls": {row: times}}.
+until somebody POSTs to /open. GET /counts tells what was asked: {"calls": {row: times}, "seconds": from the first call
+to the newest answer}.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
@@ -36,9 +38,10 @@ def usage(row: int) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How often each row was asked."""
+    """How often each row was asked, and how long it took from the first call to the newest answer."""
 
     calls: dict[int, int]
+    seconds: float
 
     @property
     def repeated(self) -> int:
@@ -66,7 +69,8 @@ class Stub:
     def counts(self) -> Counts:
         """What was asked so far."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/counts", timeout=60) as answer:
-            return Counts({int(row): times for row, times in json.load(answer)["calls"].items()})
+            found = json.load(answer)
+        return Counts({int(row): times for row, times in found["calls"].items()}, found["seconds"])
 
     def open(self) -> None:
         """Let go of the answers of a stub that was started shut."""
@@ -89,6 +93,7 @@ def counting_stub(seconds: float, *, shut: bool = False) -> Iterator[Stub]:
 async def serve(seconds: float, shut: bool) -> None:
     """The process of the stub; it ends by a kill."""
     calls: Counter[int] = Counter()
+    moments: list[float] = []
     gate = asyncio.Event()
     if not shut:
         gate.set()
@@ -98,12 +103,14 @@ async def serve(seconds: float, shut: bool) -> None:
         assert found
         row = int(found[1])
         calls[row] += 1
+        moments[1:] = [time.monotonic()]
         await asyncio.sleep(seconds)
         await gate.wait()
+        moments[1:] = [time.monotonic()]
         return web.json_response(answer(row))
 
     async def counts(_request: web.Request) -> web.Response:
-        return web.json_response({"calls": calls})
+        return web.json_response({"calls": calls, "seconds": moments[-1] - moments[0] if moments else 0.0})
 
     async def let_go(_request: web.Request) -> web.Response:
         gate.set()
