@@ -17,7 +17,7 @@ from django.db import transaction
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
-from madsafe_web.core.llm import options
+from madsafe_web.core.llm import options, structured
 from madsafe_web.core.llm.base import Backend, Call, Sampling
 from madsafe_web.core.llm.replicas import REST_S, Replicas, Server
 from madsafe_web.core.models import Endpoint, User
@@ -25,7 +25,7 @@ from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
-BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible", "openai_batch")
+BACKENDS = ("rules", "tiny_llama", "transformers", "vllm", "openai_compatible", "openai_batch")
 SERVED = ("openai_compatible",)  # those that are asked at a base URL, one call at a time
 SAMPLING = tuple(each.name for each in fields(Sampling))
 LONGEST_KEY = 500
@@ -158,16 +158,18 @@ def call_key(endpoint: Endpoint, call: Call) -> str:
 
 def former_key(endpoint: Endpoint, call: Call) -> str:
     """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is the same as today's."""
-    same = options.deciding(endpoint.options) == endpoint.options
-    return "" if same else _key_under(endpoint.options, endpoint, call)
+    had = {name: value for name, value in endpoint.options.items() if name not in options.SINCE_0_1}
+    return "" if options.deciding(had) == had else _key_under(had, endpoint, call)
 
 
 def _key_under(deciding: dict[str, Any], endpoint: Endpoint, call: Call) -> str:
-    identity = {
+    identity: dict[str, Any] = {
         "provider": [endpoint.backend, endpoint.base_url, endpoint.model, deciding],
         "messages": [[message.role, message.content] for message in call.messages],
         "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,
         "sample": call.sample,
     }
+    if call.schema is not None and (way := options.way(endpoint.options)) != structured.NONE:
+        identity["held"] = [way, call.schema]
     return hashlib.blake2b(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()

@@ -10,7 +10,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext as _
 
-from madsafe_web.core.llm import options
+from madsafe_web.core.llm import options, vllm_options
 from madsafe_web.core.storable import is_storable
 
 # Variables that hold no key of a model but our own secrets, which must not be sent to whoever serves an endpoint.
@@ -47,6 +47,12 @@ class Endpoint(models.Model):
         if not is_storable(self.options):
             raise ValidationError({"options": _("The options hold a value that cannot be stored.")})
         if isinstance(self.options, dict) and (wrong := options.wrong(self.options)):
+            raise ValidationError({"options": wrong})
+        if isinstance(self.options, dict) and (wrong := options.wrong_structure(self.backend, self.options)):
+            raise ValidationError({"options": wrong})
+        if "serve" in self.options and (wrong := vllm_options.wrong_serve(self.options["serve"])):
+            raise ValidationError({"options": wrong})
+        if self.backend == "vllm" and (wrong := vllm_options.wrong(self.options, ("offline_rules", *options.NAMES))):
             raise ValidationError({"options": wrong})
         if self.backend in ("openai_compatible", "openai_batch"):
             from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without
