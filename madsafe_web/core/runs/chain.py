@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,15 +79,28 @@ def prepare(chain: Chain, user: User | None = None) -> list[Run]:
 
     Raises ConfigError.
     """
-    for name, values in chain.endpoints.items():
-        endpoint_declare(name, values, user)
+    for name in fallbacks_first(chain.endpoints):
+        endpoint_declare(name, chain.endpoints[name], user)
     runs = list(Run.objects.filter(chain=chain.identity).order_by("step"))
     for number, step in enumerate(chain.steps, 1):
         stage(step.stage)
         if number > len(runs):
-            values = {"stage_name": step.stage, "values": step.params, "chain": chain.identity, "step": number}
-            runs.append(service.run_create(user=user, **values))
+            place: dict[str, Any] = {"chain": chain.identity, "step": number}
+            runs.append(service.run_create(stage_name=step.stage, values=step.params, user=user, **place))
     return runs
+
+
+def fallbacks_first(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of declared endpoints, each behind its fallback. Raises ConfigError where fallbacks go in a circle."""
+    ordered: list[str] = []
+    waiting = {name: str((values or {}).get("fallback", "")) for name, values in endpoints.items()}
+    while waiting:
+        ready = [name for name, fallback in waiting.items() if fallback not in waiting]
+        if not ready:
+            raise ConfigError(f"Endpoint '{min(waiting)}': the fallback leads back to the endpoint itself.")
+        ordered += ready
+        waiting = {name: fallback for name, fallback in waiting.items() if name not in ready}
+    return ordered
 
 
 def work_through(runs: list[Run], say: Callable[[Run], None], user: User | None = None) -> Run:

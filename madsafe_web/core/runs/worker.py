@@ -111,6 +111,7 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> No
     with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
+        engine.apart = "" if run.shared_cache else str(run)
         engine.budget = usage.budget_of(run, engine.endpoints.values())
         hand.Hand(run, declared, engine, heartbeat).work(deadline)
 
