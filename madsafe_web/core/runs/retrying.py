@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from madsafe_web.core.audit import actor_name, audit
 from madsafe_web.core.models import Chunk, RowTrail, Run, RunRow, User
-from madsafe_web.core.runs import lease, service, tasks, trails
+from madsafe_web.core.runs import deadline, lease, service, tasks, trails
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import FAILURES, Outcome
 
@@ -25,7 +25,8 @@ def run_retry(*, run: Run, user: User | None, kind: str = "") -> int:
 
     `kind` is a class of errors as the page of the run names it: an error class, or an outcome. 0, with nothing changed,
     when no such row failed or the run is in work or cancelled. Rows that ended well are not asked again. Raises
-    StageError while a worker is still leaving these rows, or while a run is at work that has to be alone.
+    StageError while a worker is still leaving these rows, behind the deadline of the run, or while a run is at work
+    that has to be alone.
     """
     lease.free_dead(run)
     return _take_back(run, user, kind, RowTrail.Once.ASK)
@@ -49,6 +50,8 @@ def _take_back(run: Run, user: User | None, kind: str, once: RowTrail.Once) -> i
     resting = Run.objects.select_for_update().filter(pk=run.pk, state__in=RETRYABLE)
     if not resting.exists() or not failed_rows(run, kind).exists():
         return 0
+    if told := deadline.late(run):
+        raise StageError(told)
     chunks = list(run.chunks.filter(failed__gt=0).order_by("pk").values_list("pk", flat=True))
     taken = sum(_reopen(run, pk, kind, once) for pk in chunks)
     resting.update(state=S.QUEUED, error="", finished=None)

@@ -36,6 +36,10 @@ STOPS = (
 )
 BUDGETS = (
     _(
+        "The deadline of the run, %(time)s UTC, has passed. What is done is kept. "
+        "Give it a later deadline, or none, on its page, then resume."
+    ),
+    _(
         "The budget of calls is spent: %(used)s of %(allowed)s are used, and the next call may take %(next)s. "
         "What is done is kept. Raise the budget on the page of the run, then resume."
     ),
