@@ -39,11 +39,15 @@ class Endpoint(models.Model):
     key_env = models.CharField(max_length=80, blank=True, validators=[key_variable])
     concurrency = models.PositiveIntegerField(default=32, validators=[MinValueValidator(1)])
     options = models.JSONField(default=dict, blank=True)
+    # The endpoint, by its name, that is asked what this one's provider refuses; "" for none.
+    fallback = models.CharField(max_length=60, blank=True)
 
     def __str__(self) -> str:
         return self.name
 
     def clean(self) -> None:
+        if fault := wrong_fallback(self.name, self.fallback):
+            raise ValidationError({"fallback": fault})
         if not is_storable(self.options):
             raise ValidationError({"options": _("The options hold a value that cannot be stored.")})
         if isinstance(self.options, dict) and (wrong := options.wrong(self.options)):
@@ -60,6 +64,20 @@ class Endpoint(models.Model):
             served.check(self.base_url, self.options)
             if self.backend == "openai_batch" and self.options.get("replicas"):
                 raise ValidationError({"options": _("Batches go to one server: this backend takes no 'replicas'.")})
+
+
+def wrong_fallback(name: str, fallback: str) -> str:
+    """What is wrong with a fallback of the endpoint of that name, in one sentence; "" when nothing is."""
+    after = dict(Endpoint.objects.values_list("name", "fallback"))
+    seen = {name}
+    while fallback:
+        if fallback in seen:
+            return _("The fallback leads back to the endpoint itself.")
+        if fallback not in after:
+            return _("There is no endpoint '%(name)s'.") % {"name": fallback}
+        seen.add(fallback)
+        fallback = after[fallback]
+    return ""
 
 
 class PromptTemplate(models.Model):
