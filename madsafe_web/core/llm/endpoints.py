@@ -151,20 +151,27 @@ def backend_of(wanted: EndpointSpec) -> Backend:
         raise StageError(f"Endpoint '{wanted.name}': {error}") from None
 
 
-def call_key(endpoint: Endpoint, call: Call) -> str:
-    """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
-    return _key_under(options.deciding(endpoint.options), endpoint, call)
+class CallKeys:
+    """Identities of the replies of one endpoint, as it is when this is made: every call of a run needs one."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        deciding = options.deciding(endpoint.options)
+        asked = endpoint.backend, endpoint.base_url, endpoint.model
+        self._provider = [*asked, deciding]
+        self._former = None if deciding == endpoint.options else [*asked, endpoint.options]
+
+    def key(self, call: Call) -> str:
+        """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
+        return _key_under(self._provider, call)
+
+    def former(self, call: Call) -> str:
+        """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is today's."""
+        return _key_under(self._former, call) if self._former else ""
 
 
-def former_key(endpoint: Endpoint, call: Call) -> str:
-    """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is the same as today's."""
-    same = options.deciding(endpoint.options) == endpoint.options
-    return "" if same else _key_under(endpoint.options, endpoint, call)
-
-
-def _key_under(deciding: dict[str, Any], endpoint: Endpoint, call: Call) -> str:
+def _key_under(provider: list[Any], call: Call) -> str:
     identity = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, deciding],
+        "provider": provider,
         "messages": [[message.role, message.content] for message in call.messages],
         "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
         "template": call.template_sha,

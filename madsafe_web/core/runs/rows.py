@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
 from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
-from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get, former_key
+from madsafe_web.core.llm.endpoints import CallKeys, backend_for, endpoint_get
 from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
@@ -89,6 +89,7 @@ class RowEngine:
     def __init__(self, stage: RowStage, params: Any, context: Any, endpoints: Sequence[str]) -> None:
         self.stage, self.params, self.context = stage, params, context
         self.endpoints = {name: endpoint_get(name) for name in endpoints}
+        self.keys = {name: CallKeys(row) for name, row in self.endpoints.items()}
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
         self.width = AHEAD * max((row.concurrency for row in self.endpoints.values()), default=64)
         self.budget: Budget | None = None  # of the run, where it has one
@@ -241,11 +242,11 @@ class RowEngine:
 
     async def reply(self, endpoint: str, call: Call) -> Reply:
         """The stored reply to the call, or a new one. Raises CallError, EndpointDown, Halted."""
-        backend, row = self._backend(endpoint), self.endpoints[endpoint]
-        key = call_key(row, call)
+        backend, keys = self._backend(endpoint), self.keys[endpoint]
+        key = keys.key(call)
         if not backend.offline_rules:  # the rules cost less than the look-up
             cached = await self._look_for(key)
-            if cached is None and (former := former_key(row, call)):
+            if cached is None and (former := keys.former(call)):
                 cached = await self._look_for(former)
             if cached is not None:
                 return cached
@@ -257,7 +258,7 @@ class RowEngine:
                 given = await backend.complete(call)
         tokens = given.prompt_tokens, given.completion_tokens
         reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
-        self._generated.append(Generated(row, call, reply))
+        self._generated.append(Generated(self.endpoints[endpoint], call, reply))
         self._tell()
         return reply
 
