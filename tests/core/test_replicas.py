@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from madsafe_web.core.llm import capabilities, options
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Reply, Scorer
-from madsafe_web.core.llm.endpoints import BACKENDS, backend_for, endpoint_declare
+from madsafe_web.core.llm.endpoints import BACKENDS, CallKeys, backend_for, endpoint_declare
 from madsafe_web.core.llm.openai_compatible import OpenAICompatibleBackend
 from madsafe_web.core.llm.replicas import Replicas
 from madsafe_web.core.llm.rules import RulesBackend
