@@ -36,8 +36,9 @@ class Call:
     `template` and `template_sha` name the text that `messages` were rendered from, `inputs` what went into it:
     real models see `messages` only; the offline rules read `template` and `inputs`.
     `sample` keeps several samples of the same request apart in the cache.
-    `schema` is what a JSON reply should keep to: held by the server where the endpoint has it do so. `itself` says that no other model's answer
-    will do, as where the model is what is measured: no fallback is asked. It is no part of a call's key.
+    `schema` is what a JSON reply should keep to: held by the server where the endpoint has it do so.
+    `itself` says that no other model's answer will do, as where the model is what is measured: no fallback is asked. It
+    is no part of a call's key.
     """
 
     template: str

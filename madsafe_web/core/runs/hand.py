@@ -15,7 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from madsafe_web.core import logs
+from madsafe_web.core import bulk, logs
 from madsafe_web.core.models import Chunk, Run, RunRow
 from madsafe_web.core.runs import lease, service, trails, usage
 from madsafe_web.core.runs.errors import LeaseLost, StageError, Stopped
@@ -97,7 +97,7 @@ class Hand:
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")
-        ended = set(RunRow.objects.filter(run=self.run, subject__in=chunk.subjects).values_list("subject", flat=True))
+        ended = {key for (key,) in bulk.found(RunRow, ("subject",), "subject", chunk.subjects, run_id=self.run.pk)}
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
