@@ -305,6 +305,8 @@ DEFAULT_FROM_EMAIL = env("MADSAFE_EMAIL_FROM", f"madsafe@{SITE.hostname}")
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
+# A chunk that took so many workers down without any progress is not given to another.
+RUN_ATTEMPTS = int(env("MADSAFE_RUN_ATTEMPTS", "5"))
 
 # The interpreter of an environment with vLLM, for endpoints with the backend `vllm`.
 VLLM_PYTHON = env("MADSAFE_VLLM_PYTHON")

@@ -18,7 +18,7 @@ from evaluation.judges import parse as judging
 from evaluation.stages import evaluate
 from madsafe_web.core.llm import structured
 from madsafe_web.core.llm.base import Call, Message, Reply, Sampling
-from madsafe_web.core.llm.endpoints import call_key, former_key
+from madsafe_web.core.llm.endpoints import CallKeys
 from madsafe_web.core.llm.parse import SUGGESTION, suggestion
 from madsafe_web.core.llm.trying import HELD, endpoint_try
 from madsafe_web.core.models import Endpoint, User
@@ -57,23 +57,25 @@ def endpoint(**options: Any) -> Endpoint:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_option_is_no_part_of_the_key_of_a_call_without_a_schema(way: str) -> None:
-    assert call_key(endpoint(structured_output=way), call()) == call_key(endpoint(), call())
-    assert former_key(endpoint(structured_output=way), call()) == ""
+    assert CallKeys(endpoint(structured_output=way)).key(call()) == CallKeys(endpoint()).key(call())
+    assert CallKeys(endpoint(structured_output=way)).former(call()) == ""
 
 
 def test_a_schema_is_no_part_of_the_key_where_it_is_not_used() -> None:
-    plain = call_key(endpoint(), call())
-    assert call_key(endpoint(), HELD_CALL) == plain == call_key(endpoint(structured_output="none"), HELD_CALL)
+    plain = CallKeys(endpoint()).key(call())
+    assert CallKeys(endpoint()).key(HELD_CALL) == plain == CallKeys(endpoint(structured_output="none")).key(HELD_CALL)
 
 
 def test_way_and_schema_are_a_part_of_the_key_where_they_are_used() -> None:
     other = replace(call(), schema=structured.object_of({"b": {"type": "string"}}))
-    keys = {call_key(endpoint(structured_output=way), asked) for way in WAYS for asked in (HELD_CALL, other)}
+    keys = {CallKeys(endpoint(structured_output=way)).key(asked) for way in WAYS for asked in (HELD_CALL, other)}
     assert len(keys) == 5
 
 
 def test_replies_of_0_1_0_are_still_found_by_their_options_then() -> None:
-    assert former_key(endpoint(tries=9, structured_output="vllm"), call()) == former_key(endpoint(tries=9), call())
+    assert CallKeys(endpoint(tries=9, structured_output="vllm")).former(call()) == CallKeys(endpoint(tries=9)).former(
+        call()
+    )
 
 
 @pytest.mark.parametrize(

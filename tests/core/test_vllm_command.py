@@ -14,7 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
-from madsafe_web.core.llm.endpoints import call_key
+from madsafe_web.core.llm.endpoints import CallKeys
 from madsafe_web.core.llm.vllm_command import commands
 from madsafe_web.core.models import Endpoint
 from tests.core.test_openai_compatible import call
@@ -143,12 +143,12 @@ def test_a_wrong_option_serve_is_refused(serve: Any) -> None:
 
 
 def test_how_it_is_served_is_no_part_of_a_calls_key() -> None:
-    assert call_key(row(options={"serve": {"dtype": "float32"}}), call()) == call_key(row(), call())
+    assert CallKeys(row(options={"serve": {"dtype": "float32"}})).key(call()) == CallKeys(row()).key(call())
 
 
 def test_of_the_options_of_a_child_process_those_that_may_change_a_reply_are_a_part_of_the_key() -> None:
     def key(**options: Any) -> str:
-        return call_key(Endpoint(name="bulk", backend="vllm", model="m", options=options), call())
+        return CallKeys(Endpoint(name="bulk", backend="vllm", model="m", options=options)).key(call())
 
     sharing = {"gpu_memory_utilization": 0.5, "max_num_seqs": 8, "load_timeout": 9, "total_timeout": 9, "batch_rows": 9}
     assert key(**sharing) == key()

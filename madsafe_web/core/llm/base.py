@@ -37,6 +37,8 @@ class Call:
     real models see `messages` only; the offline rules read `template` and `inputs`.
     `sample` keeps several samples of the same request apart in the cache.
     `schema` is what a JSON reply should keep to: held by the server where the endpoint has it do so.
+    `itself` says that no other model's answer will do, as where the model is what is measured: no fallback is asked. It
+    is no part of a call's key.
     """
 
     template: str
@@ -46,13 +48,15 @@ class Call:
     sampling: Sampling = field(default_factory=Sampling)
     sample: int = 0
     schema: Mapping[str, Any] | None = None
+    itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The raw text as the model gave it, before any parsing, and what it cost in tokens.
 
-    `key` names the stored Generation; the engine sets it, backends leave it empty.
+    `key` names the stored Generation; `way` is filled where a provider refused and its fallback was asked: each
+    endpoint with the key of its reply, this one's last. The engine sets both, backends leave them empty.
     """
 
     text: str
@@ -61,6 +65,7 @@ class Reply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     key: str = ""
+    way: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,11 @@ class EndpointForm(forms.Form):
         label=gettext_lazy("Environment variable with the key"),
         help_text=gettext_lazy("Instead of a stored key: read where the worker runs."),
     )
+    fallback = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Fallback"),
+        help_text=gettext_lazy("The endpoint that is asked what this one's provider refuses by its content filter."),
+    )
     options = forms.JSONField(
         required=False,
         initial=dict,
@@ -67,6 +72,10 @@ class EndpointForm(forms.Form):
         values = {name: getattr(endpoint, name) for name in FIELDS} if endpoint else {}
         super().__init__(data, initial=values)
         self.fields["key"].help_text = key_words(endpoint)
+        fallback = self.fields["fallback"]
+        assert isinstance(fallback, forms.ChoiceField)
+        others = Endpoint.objects.exclude(name=endpoint.name if endpoint else "").order_by("name")
+        fallback.choices = [("", _("none")), *((one.name, one.name) for one in others)]
         if endpoint:
             self.fields["name"].disabled = True
         if endpoint is None or not endpoint.secret:
