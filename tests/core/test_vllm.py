@@ -148,7 +148,8 @@ def test_a_reply_is_held_to_its_schema_where_the_endpoint_says_so(python: str, m
 
 def test_the_engine_gets_its_options_and_runs_no_code_of_a_model(python: str, model: Path) -> None:
     answers(["a"], python, model, dtype="float32", max_model_len=32, batch_rows=7)
-    assert json.loads((model / "engine").read_text()) == {"max_model_len": 32, "dtype": "float32", "seed": 0}
+    told = {"max_model_len": 32, "dtype": "float32", "seed": 0, "load_format": "safetensors"}
+    assert json.loads((model / "engine").read_text()) == told
 
 
 def test_calls_that_wait_make_batches_of_the_size_allowed(python: str, model: Path) -> None:
