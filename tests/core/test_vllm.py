@@ -361,7 +361,7 @@ def test_our_secrets_and_our_pythons_settings_stay_here(
     python: str, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("JUDGE_API_KEY", "secret-0042")
-    monkeypatch.setenv("DATABASE_URL", "postgresql://u:secret-0042@h/d")
+    monkeypatch.setenv("DATABASE_URL", "secret-0042")
     monkeypatch.setenv("PYTHONPATH", "/ours")
     answers(["a"], python, model)
     assert "secret-0042" not in (model / "environment").read_text()
