@@ -11,7 +11,7 @@ import pytest
 from tests.core.test_vllm import gone
 from tests.helpers.installation import ROOT, Installation, import_of, prompt_file, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 ROWS = 12
 FAKE = ROOT / "tests" / "helpers" / "fake_vllm"
 
@@ -49,7 +49,7 @@ def replies(made: Installation) -> int:
 
 
 def test_stages_are_worked_in_batches_and_the_second_run_starts_no_child(made: Installation, model: Path) -> None:
-    done = made.manage("run_pipeline", chain(made, model, max_model_len=256), "--json")
+    done = made.manage("run_pipeline", chain(made, model, max_model_len=256), "--json", seconds=240)
     assert done.code == 0, done.err
     assert {row["stage"]: row["read"] for row in done.summary["stages"]} == dict.fromkeys(
         ("import", "label", "perplexity"), ROWS
@@ -57,7 +57,7 @@ def test_stages_are_worked_in_batches_and_the_second_run_starts_no_child(made: I
     assert replies(made) == ROWS == sum(batches(model)) and max(batches(model)) <= 4
     (model / "pid").unlink()
     again = made.chain([{"label": {"endpoint": "bulk"}}], "second")
-    assert made.manage("run_pipeline", again).code == 0
+    assert made.manage("run_pipeline", again, seconds=240).code == 0
     assert replies(made) == ROWS == sum(batches(model)) and not (model / "pid").exists()
 
 
@@ -65,17 +65,17 @@ def test_a_child_ends_with_a_worker_that_is_killed_and_the_run_goes_on(made: Ins
     path = chain(made, model, max_model_len=256)
     (model / "wait").touch()
     running = made.start("manage.py", "run_pipeline", path)
-    wait_until(lambda: batches(model), 90, "the first batch")
+    wait_until(lambda: batches(model), 180, "the first batch")
     child = int((model / "pid").read_text())
     running.kill()
     wait_until(lambda: gone(child))
     (model / "wait").unlink()
-    done = made.manage("run_pipeline", path, "--json")
+    done = made.manage("run_pipeline", path, "--json", seconds=240)
     assert done.code == 0, done.err
     assert replies(made) == ROWS
 
 
 def test_a_model_that_cannot_be_loaded_stops_the_run_with_the_reason(made: Installation, model: Path) -> None:
-    done = made.manage("run_pipeline", chain(made, model / "missing"))
+    done = made.manage("run_pipeline", chain(made, model / "missing"), seconds=240)
     assert done.code == 1
     assert "missing is not a local folder" in " ".join(made.errors())

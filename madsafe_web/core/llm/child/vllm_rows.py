@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO, TextIO
 
 GATHER_S = 0.05  # how long a batch waits for more requests after its first
-MOST_CHARACTERS = 8 << 20  # of one reply
+MOST_CHARACTERS = 4 << 20  # of one reply; a line of them stays below what is read of one
 ERROR_CHARACTERS = 300
 OF_THE_ENGINE = ("VLLMServerError", "EngineDeadError", "EngineGenerateError")
 Request = dict[str, Any]
