@@ -98,7 +98,7 @@ def lose_files(made: Installation) -> int:
 
 def test_a_worker_does_a_queued_chain(place: Place, expected: list[tuple[Any, ...]]) -> None:
     place.worker()
-    done = place.command().wait(45)
+    done = place.command().wait(200)
     assert done.code == 0, done.err
     assert done.counts == expected
 
@@ -114,7 +114,7 @@ def test_a_second_worker_goes_on_where_the_first_was_killed(place: Place, expect
     first.kill()
     assert 0 < place.labelled() < ROWS
     place.worker()
-    done = command.wait(45)
+    done = command.wait(200)
     assert done.code == 0, done.err
     assert done.counts == expected
     assert place.labelled() == ROWS
@@ -124,6 +124,20 @@ def test_a_lost_message_is_rung_again(place: Place, expected: list[tuple[Any, ..
     command = place.command()
     wait_until(place.lose, 30, "a message to lose")
     place.worker()
-    done = command.wait(45)
+    done = command.wait(200)
     assert done.code == 0, done.err
     assert done.counts == expected
+
+
+def test_a_worker_starts_where_a_kill_left_half_a_file_of_its_broker(tmp_path: Path) -> None:
+    with installed(tmp_path / "installation") as made:
+        broker = made.migrated().var / "broker"
+        for path in (broker / "control" / "celery.exchange", broker / "queue" / "1_broken.celery.msg"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        worker = made.start(*worker_command()[1:])
+        wait_until(lambda: not list((broker / "queue").glob("1_*")), 60, "the broken message to be read")
+        assert worker.process.poll() is None, worker.err
+        done = made.start("manage.py", "run_pipeline", chain(made), "--queue", "--json").wait(200)
+        assert done.code == 0, done.err
+        assert worker.process.poll() is None, worker.err
