@@ -15,9 +15,9 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from madsafe_web.core import logs
+from madsafe_web.core import bulk, logs
 from madsafe_web.core.models import Chunk, Run, RunRow
-from madsafe_web.core.runs import lease, service, usage
+from madsafe_web.core.runs import lease, service, trails, usage
 from madsafe_web.core.runs.errors import LeaseLost, StageError, Stopped
 from madsafe_web.core.runs.rows import Finished, Generated, Group, RowEngine
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
@@ -50,6 +50,7 @@ class Hand:
     def __init__(self, run: Run, declared: RowStage, engine: RowEngine, heartbeat: lease.Heartbeat) -> None:
         self.run, self.engine, self.heartbeat = run, engine, heartbeat
         self._fetch, self._write = point(declared.fetch), point(declared.write)
+        engine.again = trails.again(run)
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
         self._unwritten: list[Generated] = []
@@ -96,7 +97,7 @@ class Hand:
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")
-        ended = set(RunRow.objects.filter(run=self.run, subject__in=chunk.subjects).values_list("subject", flat=True))
+        ended = {key for (key,) in bulk.found(RunRow, ("subject",), "subject", chunk.subjects, run_id=self.run.pk)}
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
@@ -129,6 +130,7 @@ class Hand:
         completed = [pk for pk, keys in self._open.items() if not keys]
         self.heartbeat.pks.difference_update(completed)
         store_outcomes(self.run, ended, completed)
+        trails.store(self.run, ((one.key, one.trail) for one in group.finished))
         return completed
 
     def _written(self, finished: Sequence[Finished]) -> list[Ended]:

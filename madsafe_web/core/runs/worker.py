@@ -18,7 +18,7 @@ from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Run
 from madsafe_web.core.runs import hand, lease, service, usage
 from madsafe_web.core.runs import params as run_params
-from madsafe_web.core.runs.budget import OverBudget
+from madsafe_web.core.runs.budget import OverBudget, PastDeadline
 from madsafe_web.core.runs.errors import LeaseLost, NeedsPeople, ProcessLost, StageError, Stopped
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.rows import RowEngine
@@ -31,6 +31,7 @@ RESTS_AS: dict[type[BaseException], Run.State] = {
     NeedsPeople: Run.State.NEEDS_PEOPLE,
     ProcessLost: Run.State.LOST,
     OverBudget: Run.State.OVER_BUDGET,
+    PastDeadline: Run.State.NEEDS_PEOPLE,
 }
 
 
@@ -110,6 +111,7 @@ def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float, owner
     with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
+        engine.apart = "" if run.shared_cache else str(run)
         engine.budget = usage.budget_of(run, engine.endpoints.values())
         hand.Hand(run, declared, engine, heartbeat).work(deadline)
 
