@@ -97,7 +97,7 @@ async def _vote(number: int, language: str, row: EvalRow, response: str, endpoin
     }
     key = ""
     for sample in range(JUDGE_TRIES):
-        call = templates.render(f"judge.{language}", inputs, Sampling(0.0, 1.0, JUDGE_TOKENS), sample)
+        call = templates.render(f"judge.{language}", inputs, Sampling(0.0, 1.0, JUDGE_TOKENS), sample, parse.SCHEMA)
         try:
             reply = await ask(endpoint, call)
         except EndpointDown:

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from madsafe_web.core.llm import capabilities, options
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Reply, Scorer
-from madsafe_web.core.llm.endpoints import BACKENDS, backend_for, call_key, endpoint_declare
+from madsafe_web.core.llm.endpoints import BACKENDS, CallKeys, backend_for, endpoint_declare
 from madsafe_web.core.llm.openai_compatible import OpenAICompatibleBackend
 from madsafe_web.core.llm.replicas import Replicas
 from madsafe_web.core.llm.rules import RulesBackend
@@ -180,11 +180,11 @@ def test_replicas_of_a_backend_that_is_no_server_change_nothing() -> None:
 @pytest.mark.django_db
 def test_prices_and_replicas_do_not_change_the_key_of_a_call() -> None:
     row = make_endpoint(options={"total_timeout": 60})
-    before = call_key(row, CALL)
+    before = CallKeys(row).key(CALL)
     row.options |= {"price_in": 1, "currency": "CNY", "replicas": ["https://b.example.org/v1"]}
-    assert call_key(row, CALL) == before
+    assert CallKeys(row).key(CALL) == before
     row.options |= {"extra": {"enable_thinking": False}}
-    assert call_key(row, CALL) != before
+    assert CallKeys(row).key(CALL) != before
 
 
 @pytest.mark.django_db

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
 # "thinking": the thinking used up max_tokens, so there is no answer.
@@ -35,8 +35,10 @@ class Call:
 
     `template` and `template_sha` name the text that `messages` were rendered from, `inputs` what went into it:
     real models see `messages` only; the offline rules read `template` and `inputs`.
-    `sample` keeps several samples of the same request apart in the cache. `itself` says that no other model's answer
-    will do, as where the model is what is measured: no fallback is asked. It is no part of a call's key.
+    `sample` keeps several samples of the same request apart in the cache.
+    `schema` is what a JSON reply should keep to: held by the server where the endpoint has it do so.
+    `itself` says that no other model's answer will do, as where the model is what is measured: no fallback is asked. It
+    is no part of a call's key.
     """
 
     template: str
@@ -45,6 +47,7 @@ class Call:
     messages: tuple[Message, ...]
     sampling: Sampling = field(default_factory=Sampling)
     sample: int = 0
+    schema: Mapping[str, Any] | None = None
     itself: bool = False
 
 

@@ -17,7 +17,7 @@ from django.db import transaction
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
-from madsafe_web.core.llm import options
+from madsafe_web.core.llm import options, structured
 from madsafe_web.core.llm.base import Backend, Call, Sampling
 from madsafe_web.core.llm.replicas import REST_S, Replicas, Server
 from madsafe_web.core.models import Endpoint, User
@@ -25,7 +25,7 @@ from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
 FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options", "fallback")
-BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible", "openai_batch")
+BACKENDS = ("rules", "tiny_llama", "transformers", "vllm", "openai_compatible", "openai_batch")
 SERVED = ("openai_compatible",)  # those that are asked at a base URL, one call at a time
 SAMPLING = tuple(each.name for each in fields(Sampling))
 LONGEST_KEY = 500
@@ -163,28 +163,38 @@ def backend_of(wanted: EndpointSpec) -> Backend:
         raise StageError(f"Endpoint '{wanted.name}': {error}") from None
 
 
-def call_key(endpoint: Endpoint, call: Call, apart: str = "") -> str:
-    """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters.
+class CallKeys:
+    """Identities of the replies of one endpoint, as it is when this is made: every call of a run needs one."""
 
-    `apart` keeps a reply apart from those of other runs to the same call.
-    """
-    return _key_under(options.deciding(endpoint.options), endpoint, call, apart)
+    def __init__(self, endpoint: Endpoint) -> None:
+        deciding = options.deciding(endpoint.options)
+        had = {name: value for name, value in endpoint.options.items() if name not in options.SINCE_0_1}
+        asked = endpoint.backend, endpoint.base_url, endpoint.model
+        self._provider = [*asked, deciding]
+        self._former = None if options.deciding(had) == had else [*asked, had]
+        self._way = options.way(endpoint.options)
 
+    def key(self, call: Call, apart: str = "") -> str:
+        """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters.
 
-def former_key(endpoint: Endpoint, call: Call) -> str:
-    """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is the same as today's."""
-    same = options.deciding(endpoint.options) == endpoint.options
-    return "" if same else _key_under(endpoint.options, endpoint, call)
+        `apart` keeps a reply apart from those of other runs to the same call.
+        """
+        return self._under(self._provider, call, apart)
 
+    def former(self, call: Call) -> str:
+        """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is today's."""
+        return self._under(self._former, call) if self._former else ""
 
-def _key_under(deciding: dict[str, Any], endpoint: Endpoint, call: Call, apart: str = "") -> str:
-    identity: dict[str, Any] = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, deciding],
-        "messages": [[message.role, message.content] for message in call.messages],
-        "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
-        "template": call.template_sha,
-        "sample": call.sample,
-    }
-    if apart:
-        identity["apart"] = apart
-    return hashlib.blake2b(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    def _under(self, provider: list[Any], call: Call, apart: str = "") -> str:
+        identity: dict[str, Any] = {
+            "provider": provider,
+            "messages": [[message.role, message.content] for message in call.messages],
+            "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
+            "template": call.template_sha,
+            "sample": call.sample,
+        }
+        if call.schema is not None and self._way != structured.NONE:
+            identity["held"] = [self._way, call.schema]
+        if apart:
+            identity["apart"] = apart
+        return hashlib.blake2b(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()

@@ -15,6 +15,7 @@ BACKEND_CHOICES = [
     ("openai_compatible", gettext_lazy("Served: /chat/completions")),
     ("openai_batch", gettext_lazy("Batches: files of calls, within a day")),
     ("transformers", gettext_lazy("In process: a model folder")),
+    ("vllm", gettext_lazy("Child process: vLLM, for bulk work")),
     ("tiny_llama", gettext_lazy("In process: tiny test model")),
 ]
 

@@ -26,6 +26,7 @@ MOST_OPENINGS = 6  # of the circuit one after the other: about two minutes
 DURATION = re.compile(r"([\d.]+)(ms|s|m|h|d|)")
 SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 REMAINING, RESET, LIMIT = (f"x-ratelimit-{name}-" for name in ("remaining", "reset", "limit"))
+LIMITS = frozenset(start + kind for start in (REMAINING, RESET, LIMIT) for kind in ("requests", "tokens"))  # headers
 
 
 class Limiter:

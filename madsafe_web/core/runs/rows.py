@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
 from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
-from madsafe_web.core.llm.endpoints import backend_for, call_key, former_key, with_fallbacks
+from madsafe_web.core.llm.endpoints import CallKeys, backend_for, with_fallbacks
 from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.asking import NEEDS_A_CALL, Asking, NotStored
 from madsafe_web.core.runs.budget import Budget
@@ -85,6 +85,7 @@ class RowEngine:
     def __init__(self, stage: RowStage, params: Any, context: Any, endpoints: Sequence[str]) -> None:
         self.stage, self.params, self.context = stage, params, context
         self.endpoints = with_fallbacks(endpoints)
+        self.keys = {name: CallKeys(row) for name, row in self.endpoints.items()}
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
         self.width = AHEAD * max((self.endpoints[name].concurrency for name in endpoints), default=64)
         self.again: Mapping[str, Again] = {}  # rows that were taken back, by their keys
@@ -249,11 +250,11 @@ class RowEngine:
 
         Raises CallError, NotStored among them, EndpointDown, Halted.
         """
-        backend, row = self._backend(endpoint), self.endpoints[endpoint]
-        key = call_key(row, call, self.apart)
+        backend, keys = self._backend(endpoint), self.keys[endpoint]
+        key = keys.key(call, self.apart)
         if not backend.offline_rules:  # the rules cost less than the look-up
             cached = await self._look_for(key)
-            if cached is None and not self.apart and (former := former_key(row, call)):
+            if cached is None and not self.apart and (former := keys.former(call)):
                 cached = await self._look_for(former)
             if cached is not None:
                 return cached
@@ -267,7 +268,7 @@ class RowEngine:
                 given = await backend.complete(call)
         tokens = given.prompt_tokens, given.completion_tokens
         reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
-        self._generated.append(Generated(row, call, reply))
+        self._generated.append(Generated(self.endpoints[endpoint], call, reply))
         self._tell()
         return reply
 

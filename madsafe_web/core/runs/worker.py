@@ -64,10 +64,11 @@ def _work(run: Run, deadline: float) -> None:
     try:
         declared = stage(run.stage)
         params = run_params.build(declared.params, run.params, where=str(run))
-        if isinstance(declared, RowStage):
-            _work_rows(run, declared, params, deadline)
-        else:
-            _work_whole(run, declared, params, deadline)
+        with lease.at_work() as owner:
+            if isinstance(declared, RowStage):
+                _work_rows(run, declared, params, deadline, owner)
+            else:
+                _work_whole(run, declared, params, deadline, owner)
         service.run_finish(run)
     except (StageError, EndpointDown, NeedsPeople, ProcessLost) as error:
         service.run_fail(run, str(error), RESTS_AS.get(type(error), Run.State.FAILED))
@@ -95,8 +96,7 @@ def _in_hand(chunk: Chunk, owner: str) -> Iterator[lease.Heartbeat]:
         lease.release(chunk, owner)
 
 
-def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float) -> None:
-    owner = lease.owner_name()
+def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float, owner: str) -> None:
     while chunk := hand.following(run, owner, deadline):
         with _in_hand(chunk, owner) as heartbeat:
             job = Job(run, chunk, params, heartbeat)
@@ -105,8 +105,7 @@ def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float) ->
                 _chunk_done(chunk, owner)
 
 
-def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> None:
-    owner = lease.owner_name()
+def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float, owner: str) -> None:
     context = point(declared.context)(run) if declared.context else None
     engine = RowEngine(declared, params, context, endpoint_names(run, declared))
     with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
