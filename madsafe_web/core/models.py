@@ -11,7 +11,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from madsafe_web.core.llm.models import Endpoint, EndpointSharer, Generation, PromptTemplate, TemplateVersion
-from madsafe_web.core.runs.models import Chunk, Run, RunEvent, RunNotice, RunRow
+from madsafe_web.core.runs.models import BudgetSlice, Chunk, RowTrail, Run, RunEvent, RunNotice, RunRow
 
 __all__ = [
     "ApiToken",
@@ -27,6 +27,8 @@ __all__ = [
     "RunEvent",
     "RunNotice",
     "RunRow",
+    "RowTrail",
+    "BudgetSlice",
     "TemplateVersion",
     "User",
     "WorkerPulse",

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
+from madsafe_web.core.llm import options, structured
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.batch_client import BatchClient
 from madsafe_web.core.llm.completion import completed, refused, without_key
@@ -96,7 +97,9 @@ class OpenAIBatchBackend:
             self._began = True
         if not self._bodies:  # nothing is waited for: patience begins anew
             self._be_patient()
-        body = payload(self._endpoint.model, call) | dict(self._endpoint.options.get("extra", {}))
+        written = self._endpoint.options
+        held = structured.fields(options.way(written), call.schema)
+        body = payload(self._endpoint.model, call) | held | dict(written.get("extra", {}))
         key = call_id(body, call.sample)
         if key not in self._answers:
             self._answers[key] = asyncio.get_running_loop().create_future()

@@ -4,7 +4,8 @@ Endpoint: `base_url` (with /v1), `model`, `api_key` ("" for none) and `options`:
   total_timeout, connect_timeout (seconds), tries (attempts at one call), rate_limit_tries (how often
   "slow down" is endured), backoff, longest_wait (seconds), max_response_bytes, rpm and tpm (requests and tokens a
   minute, where the provider's limits are known), trip (failures in a row that open the circuit, see limiter.py),
-  extra (fields added to every request, such as {"enable_thinking": false}), stream (true where a server demands it).
+  extra (fields added to every request, such as {"enable_thinking": false}), stream (true where a server demands it),
+  structured_output (how replies are held to the schema of a call that has one, see structured.py).
 Only standard fields are sent beside `extra`: `transformers serve` refuses any other with 422.
 """
 
@@ -23,7 +24,7 @@ from typing import Any, Protocol
 import orjson
 
 from madsafe_web.core import outbound
-from madsafe_web.core.llm import wire
+from madsafe_web.core.llm import structured, wire
 from madsafe_web.core.llm.base import OF_THE_SERVER, Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.completion import parsed, parsed_stream, refused, without_key
 from madsafe_web.core.llm.limiter import LIMITS, Limiter
@@ -63,6 +64,7 @@ class Policy:
     trip: int = 20
     extra: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
+    structured_output: str = structured.NONE
 
 
 class RateLimited(CallError):
@@ -214,6 +216,7 @@ class OpenAICompatibleBackend:
             payload["seed"] = sampling.seed
         if self._policy.stream:
             payload["stream_options"] = {"include_usage": True}
+        payload |= structured.fields(self._policy.structured_output, call.schema)
         payload |= self._policy.extra
         try:
             return orjson.dumps(payload)

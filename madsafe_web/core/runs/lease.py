@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import psutil
@@ -21,20 +23,37 @@ from madsafe_web.core.runs.errors import LeaseLost
 
 logger = logging.getLogger(__name__)
 START_TOLERANCE_S = 2.0  # start times come from the boot time, which a clock correction moves a little
-MOST_ATTEMPTS = 5  # a chunk that took this many workers down without any progress is not given to another
+_numbers = itertools.count()
+_at_work: set[str] = set()  # owners that are pieces of work of this process
 
 
 def owner_name() -> str:
-    """This process and thread, in a form that another process of the same host can check for life."""
+    """This process and a piece of its work, in a form that another process of the same host can check for life."""
     process = psutil.Process()
-    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}/{threading.get_ident()}"
+    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}/{next(_numbers)}"
+
+
+@contextmanager
+def at_work() -> Iterator[str]:
+    """An owner that counts as alive as long as it is entered: what it could not give back is free afterwards."""
+    owner = owner_name()
+    _at_work.add(owner)
+    try:
+        yield owner
+    finally:
+        _at_work.discard(owner)
 
 
 def owner_is_dead(owner: str) -> bool:
-    """True only for a process of this host that no longer exists; of other hosts we know nothing."""
+    """True for a process of this host that no longer exists, and for work of this process that has ended.
+
+    Of other hosts we know nothing.
+    """
     host, pid, started, _ = owner.rsplit("/", 3)
     if host != socket.gethostname():
         return False
+    if int(pid) == os.getpid():
+        return owner not in _at_work
     try:
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:  # killed, and its parent has not looked yet

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, Max, Sum
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from madsafe_web.core.access import can
@@ -214,7 +215,7 @@ def run_shown(run: Run, user: User) -> RunShown:
 def used(run: Run, now: Progress) -> tuple[Used, ...]:
     """What the run used of its budget; nothing for a run that asks no model and has no budget."""
     limits = drafts.limits_of(run)
-    if not now.calls and not now.throttled and limits == Limits():
+    if not now.calls and not now.throttled and limits == Limits() and run.deadline is None and run.shared_cache:
         return ()
     money = Used(_("Cost"), money_text(now.cost, run.currency), money_limit(limits.cost, run.currency))
     tokens = now.prompt_tokens + now.completion_tokens
@@ -229,6 +230,8 @@ def used(run: Run, now: Progress) -> tuple[Used, ...]:
         money,
         Used(_("Too many requests (429)"), intcomma(now.throttled, use_l10n=False)),
         Used(_("Time of work"), duration(timedelta(seconds=usage.worked_s(run))) if run.started else "–", time),
+        *((Used(_("Deadline"), f"{timezone.localtime(run.deadline):%Y-%m-%d %H:%M}"),) if run.deadline else ()),
+        *(() if run.shared_cache else (Used(_("Stored replies"), _("not those of other runs")),)),
     )
 
 

@@ -17,7 +17,7 @@ from madsafe_web.core.method import NUMBER_OF, STAGES, run_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
-from madsafe_web.core.runs import pages, service
+from madsafe_web.core.runs import deadline, pages, service
 from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.retrying import failed_rows, run_retry
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
@@ -112,6 +112,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @needs("run")
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    if deadline.late(run):
+        messages.warning(request, _("Its deadline has passed: give it a later one, or none, then resume."))
+        return redirect("runs:edit", pk)
     queue(request, run, "run.resume")
     return redirect("runs:detail", pk)
 

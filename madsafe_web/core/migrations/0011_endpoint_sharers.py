@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('core', '0009_ends_of_rows'),
+        ('core', '0010_fallbacks_deadlines'),
     ]
 
     operations = [
