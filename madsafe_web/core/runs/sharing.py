@@ -1,8 +1,8 @@
 """The limits of an endpoint (`rpm`, `tpm`) are those of all who ask it: each worker keeps to an equal part.
 
 Whoever asks an endpoint with such limits notes it, and notes it anew with every heartbeat; who was not heard for the
-time of a lease counts no more. The others know a newcomer after their next heartbeat: until then all together may pass
-the limits by the newcomer's part.
+time of a lease counts no more. An endpoint that a run only falls back to counts as asked. The others know a newcomer
+after their next heartbeat: until then all together may pass the limits by the newcomer's part.
 """
 
 from __future__ import annotations
