@@ -9,10 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, Max, Sum
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -94,6 +92,7 @@ class RunShown:
     can_resume: bool
     can_cancel: bool
     can_retry: bool
+    can_reread: bool
     can_clone: bool
     can_edit: bool
     is_draft: bool
@@ -123,16 +122,6 @@ class ErrorLine:
     count: int
     handling: str
     last_message: str
-
-
-@dataclass(frozen=True, slots=True)
-class FailedRow:
-    """A row that failed; `url` is the page of what it is about, "" where there is none."""
-
-    subject: str
-    url: str
-    kind: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +190,7 @@ def run_shown(run: Run, user: User) -> RunShown:
         can_resume=may and run.state in service.STARTABLE,
         can_cancel=may and run.state not in (*service.FINISHED, Run.State.CANCELLING),
         can_retry=may and now.failed > 0 and run.state in RETRYABLE and works_by_rows(run),
+        can_reread=may and now.failed > 0 and run.state == Run.State.DONE and works_by_rows(run),
         can_clone=may and run.stage in stages() and run.stage not in WITH_A_PAGE_OF_THEIR_OWN,
         can_edit=may and run.state in drafts.RESTING and (works_by_rows(run) or drafts.changeable(run)),
         is_draft=run.state == Run.State.DRAFT,
@@ -347,24 +337,10 @@ def kind_of(row: RunRow) -> str:
     return row.error_class or row.outcome
 
 
-def failed_lines(run: Run, rows: Iterable[RunRow]) -> list[FailedRow]:
-    """Failed rows as lines of a list, without any query."""
-    page = settings.RUN_SUBJECT_PAGES.get(run.stage, "")
-    return [
-        FailedRow(
-            subject=row.subject,
-            url=reverse(page, args=[int(row.subject)]) if page and row.subject.isdecimal() else "",
-            kind=kind_of(row),
-            message=row.message,
-        )
-        for row in rows
-    ]
-
-
 def handling(outcome: str) -> str:
     """What the engine does with a row that failed in this way."""
     return {
-        Outcome.UNPARSED: _("The raw reply is kept; the row has no result."),
+        Outcome.UNPARSED: _("The raw reply is kept and can be read again; the row has no result."),
         Outcome.TRUNCATED: _("The reply was cut off at its longest length; the row has no result."),
         Outcome.PROVIDER_REFUSED: _("The provider refused to answer; the row has no result."),
     }.get(Outcome(outcome), _("Tried again, then left without a result."))
