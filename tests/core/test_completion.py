@@ -10,13 +10,12 @@ import pytest
 from madsafe_web.core.llm.base import CallError, Reply
 from madsafe_web.core.llm.completion import parsed, parsed_stream, thought_apart
 
-
 # What vLLM 0.32.0 answered when it was served with --reasoning-parser=qwen3 and stopped in the middle of the thinking.
 RECORDED = (
     b'{"id":"chatcmpl-a82e10715ff04f15","object":"chat.completion","created":1795920583,"model":"tiny","choices":[{"index"'
     b':0,"message":{"role":"assistant","content":null,"refusal":null,"annotations":null,"audio":null,"function_call":null,'
-    b'"reasoning":"(A) "},"logprobs":null,"finish_reason":"length","stop_reason":null,"token_ids":null,"routed_experts":'
-    b'null}],"service_tier":null,"system_fingerprint":"vllm-0.32.0-3a59a6e8","usage":{"prompt_tokens":22,"total_tokens":26,'
+    b'"reasoning":"(A) "},"logprobs":null,"finish_reason":"length","stop_reason":null,"token_ids":null}],'
+    b'"system_fingerprint":"vllm-0.32.0-3a59a6e8","usage":{"prompt_tokens":22,"total_tokens":26,'
     b'"completion_tokens":4,"prompt_tokens_details":null,"completion_tokens_details":{"reasoning_tokens":4}},'
     b'"prompt_logprobs":null,"prompt_token_ids":null,"prompt_text":null,"kv_transfer_params":null,"metrics":null}'
 )
