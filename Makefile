@@ -2,14 +2,15 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 TORCH_INDEX ?=
 SERVE ?= 1
+CHAOS_SEEDS ?= 1,2,3
 VAR := $(or $(MADSAFE_VAR),var)
-BENCHMARKS ?= start import_speed explorer withdraw engine runs_scale
+BENCHMARKS ?= start import_speed explorer withdraw engine storm workers runs_scale
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MANAGE := $(BIN)/python manage.py
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test quick lint messages bench pictures
+.PHONY: help setup demo run test quick lint chaos messages bench pictures
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +49,9 @@ lint: setup ## ruff, mypy, import-linter, missing migrations
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports
 	@$(MANAGE) makemigrations --check --dry-run
+
+chaos: setup ## kill everything under a run, three seeds on both set-ups (CHAOS_SEEDS=1,2,3); alone on the machine, a quarter of an hour
+	@CHAOS_SEEDS=$(CHAOS_SEEDS) $(BIN)/python -m pytest -s tests/chaos/test_engine_kills.py
 
 messages: setup ## gather the texts for the Chinese catalogue and compile it
 	@$(BIN)/python scripts/messages.py

@@ -280,6 +280,7 @@ WITHDRAWAL_PARTS = ["pipeline.withdrawing.PART", "evaluation.withdrawing.PART"]
 # Sentences that are stored in English and told in the language of the reader (madsafe_web.core.wording).
 WORDINGS = [
     "madsafe_web.core.runs.wording.TEXTS",
+    "madsafe_web.core.llm.wording.TEXTS",
     "madsafe_web.core.textio.wording.TEXTS",
     "annotation.wording.TEXTS",
 ]
@@ -304,6 +305,11 @@ DEFAULT_FROM_EMAIL = env("MADSAFE_EMAIL_FROM", f"madsafe@{SITE.hostname}")
 # A worker that was not heard for RUN_LEASE_S seconds loses its chunk to another one.
 RUN_LEASE_S = float(env("MADSAFE_RUN_LEASE_S", "60"))
 RUN_HEARTBEAT_S = float(env("MADSAFE_RUN_HEARTBEAT_S", "15"))
+# A chunk that took so many workers down without any progress is not given to another.
+RUN_ATTEMPTS = int(env("MADSAFE_RUN_ATTEMPTS", "5"))
+
+# The interpreter of an environment with vLLM, for endpoints with the backend `vllm`.
+VLLM_PYTHON = env("MADSAFE_VLLM_PYTHON")
 
 # Whom language models may be asked of besides servers at public addresses: core.outbound.
 LLM_ALLOWED_HOSTS = allowed_llm_hosts()

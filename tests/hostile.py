@@ -12,7 +12,7 @@ from django.utils import timezone
 from annotation.models import IntentLabel, PromptIntent, RejectedImport
 from annotation.reviewing import NewItem, items_add
 from madsafe_web.core.audit import audit
-from madsafe_web.core.models import Endpoint, Run, RunEvent, RunRow, WorkerPulse
+from madsafe_web.core.models import Endpoint, Generation, RowTrail, Run, RunEvent, RunRow, WorkerPulse
 from pipeline.models import AlignmentSet, TrainingRun
 from tests.factories import make_corpus, make_prompt, make_response, make_run, make_suggestion
 from tests.pipeline.sets import made_set, training_run
@@ -93,6 +93,10 @@ def _things(number: int, text: str) -> list[tuple[str, list[object]]]:
     run = make_run("label", Run.State.FAILED, error=text, actor_name=text[:150], params={text[:60]: [text], "y": text})
     RunEvent.objects.create(run=run, text=text[:500])
     RunRow.objects.create(run=run, subject="1", outcome="error", error_class=text[:40], message=text[:500])
+    said = {"text": text, "reasoning": text, "finish": text[:16], "model": text[:300]}
+    asked = Endpoint.objects.create(name=f"{name} asked", backend="rules")
+    reply = Generation.objects.create(call_key=f"{number:032}", run=run, endpoint=asked, **said)
+    RowTrail.objects.create(run=run, subject="1", reply=reply.call_key, refused_by=text[:60], answered_by=text[:60])
     corpus = make_corpus(name, licence=text[:80], file_name=text[:200], split=text[:20], sha256="ab" * 32)
     RejectedImport.objects.create(run=run, corpus=corpus, row=1, field=text[:60], reason=text[:300])
     marks = {"scenario": text[:80], "attack_type": text[:40], "source_id": text[:64], "run": run}

@@ -119,6 +119,7 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "runs:cancel": {"POST": only(302, "lead")},
     # to the run, with a message: none of its rows failed
     "runs:retry": {"POST": only(302, "lead")},
+    "runs:reread": {"POST": only(302, "lead")},
     "runs:failed": {"GET": READ},
     # to the new run
     "runs:clone": {"POST": only(302, "lead")},

@@ -44,6 +44,7 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     **{f"api:run-{verb}": {"POST": only(409, "lead")} for verb in ("start", "pause", "resume", "cancel")},
     # none of its rows failed
     "api:run-retry": {"POST": only(409, "lead")},
+    "api:run-reread": {"POST": only(409, "lead")},
     "api:run-failed": {"GET": READ},
     "api:categories": {"GET": READ},
     # the body names no stage, no file, no label, no seat

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from annotation.rows import LabelRow
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Sampling
-from madsafe_web.core.llm.parse import suggestion
+from madsafe_web.core.llm.parse import SUGGESTION, suggestion
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
 
 
@@ -20,7 +20,8 @@ class Params:
 async def process(row: LabelRow, params: Params, definitions: Mapping[str, str], ask: Ask) -> Result:
     """One suggestion for one label; `definitions` is the text of all categories by language."""
     inputs = {"label": row.name, "examples": "\n".join(row.examples), "categories": definitions[row.language]}
-    reply = await ask(params.endpoint, templates.render(f"suggest.{row.language}", inputs, Sampling(max_tokens=120)))
+    call = templates.render(f"suggest.{row.language}", inputs, Sampling(max_tokens=120), schema=SUGGESTION)
+    reply = await ask(params.endpoint, call)
     found = suggestion(reply.text)
     if found is None:
         return Result(None, Outcome.UNPARSED, "The reply holds no category with a confidence.")

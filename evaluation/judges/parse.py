@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from madsafe_web.core.llm import structured
 from madsafe_web.core.llm.json_reply import last_object
 from madsafe_web.core.llm.parse import CATEGORIES
 
@@ -20,8 +21,18 @@ REASON_CODES = (
     "needs_context",
     "unreadable",
 )
-KEYS = {"analysis", "response_type", "verdict", "confidence", "reason_code", "violated"}
 ANALYSIS_LIMIT = 400
+SCHEMA = structured.object_of(
+    {
+        "analysis": {"type": "string"},
+        "response_type": {"type": "string", "enum": list(RESPONSE_TYPES)},
+        "verdict": {"type": "string", "enum": list(VERDICTS)},
+        "confidence": {"type": "number"},
+        "reason_code": {"type": "string", "enum": list(REASON_CODES)},
+        "violated": {"type": "array", "items": {"type": "string", "enum": list(CATEGORIES)}},
+    }
+)
+KEYS = set(SCHEMA["properties"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from evaluation.benchmarks import cvalues, new_safety, safetybench
 from evaluation.judges import parse
@@ -63,7 +63,7 @@ async def _cvalues(row: EvalRow, ask: Ask) -> AnswerValue:
 
 async def _judged(row: EvalRow, params: Params, ask: Ask) -> Result:
     call = templates.render("chat", {"prompt": row.text}, Sampling(0.0, 1.0, params.max_tokens))
-    reply = await ask(row.endpoint, call)
+    reply = await ask(row.endpoint, replace(call, itself=True))  # this model is measured, and no fallback of it
     if reply.finish == "content_filter":
         return Result(None, Outcome.PROVIDER_REFUSED, "The provider's content filter refused.")
     if reply.finish == "thinking":  # there is no answer that could be judged
@@ -97,7 +97,7 @@ async def _vote(number: int, language: str, row: EvalRow, response: str, endpoin
     }
     key = ""
     for sample in range(JUDGE_TRIES):
-        call = templates.render(f"judge.{language}", inputs, Sampling(0.0, 1.0, JUDGE_TOKENS), sample)
+        call = templates.render(f"judge.{language}", inputs, Sampling(0.0, 1.0, JUDGE_TOKENS), sample, parse.SCHEMA)
         try:
             reply = await ask(endpoint, call)
         except EndpointDown:

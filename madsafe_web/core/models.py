@@ -10,8 +10,8 @@ from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from madsafe_web.core.llm.models import Endpoint, Generation, PromptTemplate, TemplateVersion
-from madsafe_web.core.runs.models import Chunk, Run, RunEvent, RunNotice, RunRow
+from madsafe_web.core.llm.models import Endpoint, EndpointSharer, Generation, PromptTemplate, TemplateVersion
+from madsafe_web.core.runs.models import BudgetSlice, Chunk, RowTrail, Run, RunEvent, RunNotice, RunRow
 
 __all__ = [
     "ApiToken",
@@ -19,6 +19,7 @@ __all__ = [
     "AuditHead",
     "Chunk",
     "Endpoint",
+    "EndpointSharer",
     "Generation",
     "IdempotentRequest",
     "PromptTemplate",
@@ -26,6 +27,8 @@ __all__ = [
     "RunEvent",
     "RunNotice",
     "RunRow",
+    "RowTrail",
+    "BudgetSlice",
     "TemplateVersion",
     "User",
     "WorkerPulse",

@@ -7,12 +7,17 @@ the name server that changes afterwards changes nothing. Link-local addresses (t
 
 from __future__ import annotations
 
+import asyncio
 import re
 import socket
-from collections.abc import Iterator
+import ssl
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TypeVar
 
+import aiohappyeyeballs
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
@@ -20,9 +25,12 @@ from django.utils.translation import gettext as _
 from yarl import URL
 
 Address = IPv4Address | IPv6Address
+Spoken = TypeVar("Spoken", bound=asyncio.Protocol)
 LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 ANY_PORT = "*"
+NAMES_S = 10.0  # how long the addresses of a name are used for new connections
+SECOND_ADDRESS_S = 0.25  # when the next address of a name is tried beside one that does not answer
 # IPv6 ranges that carry an IPv4 address, and how far it stands from the right end in bits.
 CARRIERS = (
     (ip_network("::/96"), 0),
@@ -166,6 +174,58 @@ class CheckedResolver(AbstractResolver):
         await self._lookup.close()
 
 
+def _gate(wanted: Target) -> Callable[[aiohttp.AddrInfoType], socket.socket]:
+    """What makes sockets for the target: the last gate, at what is really connected to."""
+
+    def checked_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+        check(wanted, str(info[4][0]))
+        return socket.socket(info[0], info[1], info[2])
+
+    return checked_socket
+
+
+class Opener:
+    """Opens connections to the target alone, without proxies of the environment. Belongs to the running event loop."""
+
+    def __init__(self, wanted: Target, lookup: AbstractResolver | None = None) -> None:
+        self._wanted, self._resolver, self._gate = wanted, CheckedResolver(wanted, lookup), _gate(wanted)
+        self._looking_up = asyncio.Lock()
+        self._found: list[ResolveResult] = []
+        self._found_at = 0.0
+        self._tls: ssl.SSLContext | None = None
+        if wanted.url.scheme == "https":
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+
+    async def open(self, made: Callable[[], Spoken], seconds: float) -> Spoken:
+        """What `made` gives, connected. Raises Refused, TimeoutError after so many seconds, else OSError."""
+        loop = asyncio.get_running_loop()
+        name = self._wanted.host if self._tls else None
+        async with asyncio.timeout(seconds):
+            places = [_place(one) for one in await self._addresses()]
+            opened = await aiohappyeyeballs.start_connection(
+                places, happy_eyeballs_delay=SECOND_ADDRESS_S, socket_factory=self._gate
+            )
+            _, spoken = await loop.create_connection(made, sock=opened, ssl=self._tls, server_hostname=name)
+        return spoken
+
+    async def _addresses(self) -> list[ResolveResult]:
+        """The checked addresses; looked up once for all who open a connection meanwhile."""
+        async with self._looking_up:
+            if not self._found or time.monotonic() - self._found_at > NAMES_S:
+                host = self._wanted.url.raw_host or ""
+                self._found = await self._resolver.resolve(host, self._wanted.port, socket.AF_UNSPEC)
+                self._found_at = time.monotonic()
+        return self._found
+
+
+def _place(found: ResolveResult) -> aiohttp.AddrInfoType:
+    host, port = found["host"], found["port"]
+    if ":" in host:
+        return socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port, 0, 0)
+    return socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (host, port)
+
+
 def session(
     wanted: Target, timeout: aiohttp.ClientTimeout, headers: dict[str, str], lookup: AbstractResolver | None = None
 ) -> aiohttp.ClientSession:
@@ -174,14 +234,10 @@ def session(
     Who uses it says `allow_redirects=False`. Belongs to the running event loop.
     """
 
-    def checked_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-        check(wanted, str(info[4][0]))  # the last gate: what is really connected to
-        return socket.socket(info[0], info[1], info[2])
-
     connector = aiohttp.TCPConnector(
         limit=0,  # how many calls are in flight is the engine's to say
         resolver=CheckedResolver(wanted, lookup),
-        socket_factory=checked_socket,
+        socket_factory=_gate(wanted),
     )
     return aiohttp.ClientSession(
         connector=connector,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from madsafe_web.core.models import Chunk, Run, RunRow
+from madsafe_web.core.models import Chunk, Generation, Run, RunRow
 from tests.api.calls import Program, problem, rows, verbs
-from tests.factories import make_run
+from tests.factories import make_endpoint, make_run
 
 S = Run.State
 
@@ -57,3 +57,25 @@ def test_a_run_without_such_rows_is_a_conflict(lead_api: Program, run: Run) -> N
 
 def test_only_a_lead_asks_again(annotator_api: Program, run: Run) -> None:
     problem(annotator_api.send(f"runs/{run.pk}/retry/"), 403)
+
+
+@pytest.mark.parametrize(("program", "replies"), [("lead_api", ["one", None]), ("annotator_api", [None, None])])
+def test_who_may_start_runs_gets_the_raw_replies(
+    program: str, replies: list[str | None], run: Run, request: pytest.FixtureRequest
+) -> None:
+    said = {"call_key": "0" * 32, "text": "one", "finish": "length"}
+    Generation.objects.create(run=run, endpoint=make_endpoint(), **said)
+    run.trails.create(subject="2", reply="0" * 32)
+    found = rows(request.getfixturevalue(program).ask(f"runs/{run.pk}/failed/"))
+    assert [row["reply"] and row["reply"]["text"] for row in found] == replies
+
+
+def test_what_was_not_understood_is_read_again(lead_api: Program, run: Run) -> None:
+    found = lead_api.send(f"runs/{run.pk}/reread/").json()
+    assert (found["state"], found["counts"]["failed"]) == ("queued", 1)
+    assert verbs() == ["run.reread"]
+
+
+def test_a_run_with_rows_that_were_never_asked_is_a_conflict(lead_api: Program, run: Run) -> None:
+    Chunk.objects.create(run=run, seq=1, subjects=["4"])
+    assert "not asked yet" in problem(lead_api.send(f"runs/{run.pk}/reread/"), 409)["detail"]

@@ -34,6 +34,30 @@ TRAIN = {"base_endpoint": "base", "learning_rate": 0.003, "epochs": 4, "batch": 
 ENDPOINTS = {"base": {"backend": "tiny_llama"}}
 
 
+# A command that ends by SIGKILL right after it has written the first rows of `label`. A kill from outside would have to
+# find the moment, and `label` is over in less than a second.
+KILLED_IN_LABEL = """
+import os, signal, sys
+import django
+django.setup()
+from django.core.management import execute_from_command_line
+from madsafe_web.core.runs.hand import Hand
+store = Hand._store
+def store_and_die(hand, group, *arguments):
+    store(hand, group, *arguments)
+    if group.finished and hand.run.stage == "label":
+        os.kill(os.getpid(), signal.SIGKILL)
+Hand._store = store_and_die
+execute_from_command_line(["manage.py", *sys.argv[1:]])
+"""
+
+
+def kill_in_label(installation: Installation, *command: str) -> None:
+    """Run `manage.py` until it has written the first rows of `label`, and no further."""
+    ended = installation.start("-c", KILLED_IN_LABEL, *command, DJANGO_SETTINGS_MODULE="madsafe_web.settings").wait(90)
+    assert ended.code == -signal.SIGKILL, ended.err
+
+
 def sample_stages(until: str) -> list[Any]:
     """The stages of the bundled sample up to and with one of them."""
     stages = yaml.safe_load((ROOT / "examples" / "sample.yaml").read_text(encoding="utf-8"))["stages"]
@@ -42,7 +66,6 @@ def sample_stages(until: str) -> list[Any]:
 
 
 def label_chain(installation: Installation, rows: int) -> str:
-    """A chain whose `label` takes some seconds."""
     path = prompt_file(installation.folder, rows)
     return installation.chain([import_of(path, name="prompts"), "label", "suggest"])
 
@@ -71,9 +94,7 @@ def test_a_command_killed_in_the_middle_of_a_stage_goes_on_where_it_stopped(inst
     quiet, killed = install("quiet"), install("killed")
     expected = finish(quiet, label_chain(quiet, rows)).counts
     chain = label_chain(killed, rows)
-    running = start(killed, chain)
-    wait_until(lambda: stage_rows(killed, "label"), 40, "rows of label")
-    running.kill()
+    kill_in_label(killed, "run_pipeline", chain)
     before = stage_rows(killed, "label")
     assert 0 < before < rows
     assert finish(killed, chain).counts == expected
@@ -194,9 +215,7 @@ def test_a_demo_killed_in_label_and_in_train_ends_as_one_that_was_left_alone(ins
     quiet, killed = install("quiet"), install("killed")
     undisturbed = quiet.manage("demo", "--no-serve", seconds=150)
     assert undisturbed.code == 0, undisturbed.err
-    first = killed.start("manage.py", "demo", "--no-serve")
-    wait_until(lambda: stage_rows(killed, "label"), 60, "rows of label")
-    first.kill()
+    kill_in_label(killed, "demo", "--no-serve")
     assert killed.rows("SELECT state FROM core_run WHERE stage = 'label'") == [("running",)]
     second = killed.start("manage.py", "demo", "--no-serve")
     wait_until(lambda: checkpoints(killed), 80, "a checkpoint")

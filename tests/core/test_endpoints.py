@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from madsafe_web.core import crypto
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Call, Message, Sampling
-from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_declare, former_key, spec
+from madsafe_web.core.llm.endpoints import CallKeys, backend_for, endpoint_declare, spec
 from madsafe_web.core.llm.services import endpoint_key_clear, endpoint_key_set, endpoint_save
 from madsafe_web.core.models import AuditEvent, Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
@@ -247,7 +247,7 @@ def test_a_declared_endpoint_stands_in_the_audit_record_once_it_differs() -> Non
 
 def key_with(**options: object) -> str:
     endpoint = Endpoint(name="e", backend="openai_compatible", base_url="http://127.0.0.1:1/v1", options=options)
-    return call_key(endpoint, templates.render("chat", {"prompt": "x"}, Sampling()))
+    return CallKeys(endpoint).key(templates.render("chat", {"prompt": "x"}, Sampling()))
 
 
 def test_how_an_endpoint_is_asked_is_no_part_of_a_call() -> None:
@@ -262,5 +262,5 @@ def test_the_key_that_the_first_release_gave_a_reply_is_known() -> None:
     call = Call("t", "sha", {}, (Message("user", "x"),), Sampling(seed=1))
     asked = {"backend": "openai_compatible", "base_url": "http://127.0.0.1:1/v1", "model": "m"}
     endpoint = Endpoint(name="e", **asked, options={"tries": 9, "extra": {"a": 1}})
-    assert former_key(endpoint, call) == "186502ab48b6d908431e32123039879f"
-    assert former_key(Endpoint(name="e", **asked, options={"extra": {"a": 1}}), call) == ""
+    assert CallKeys(endpoint).former(call) == "186502ab48b6d908431e32123039879f"
+    assert CallKeys(Endpoint(name="e", **asked, options={"extra": {"a": 1}})).former(call) == ""

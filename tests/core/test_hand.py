@@ -9,7 +9,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
+from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Run, RunEvent, RunRow
 from madsafe_web.core.runs import hand, lease, rows, service, worker
 from madsafe_web.core.runs.budget import Budget
@@ -124,3 +126,32 @@ def test_a_budget_of_time_ends_also_a_run_that_reserves_no_call() -> None:
     run = worker.work_on(run.pk)
     assert (run.state, run.rows.count()) == (S.OVER_BUDGET, 0)
     assert "The budget of 0 seconds is spent" in run.error
+
+
+def test_what_this_process_no_longer_works_on_is_free_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: Any) -> None:
+        raise OperationalError("connection refused")
+
+    run = started()
+    with monkeypatch.context() as away:
+        away.setattr(lease, "release", nobody)
+        Trap.at = {"0": EndpointDown("down", "away")}
+        with pytest.raises(OperationalError):
+            worker.work_on(run.pk)
+    assert run.chunks.filter(state="leased").exists()
+    Trap.at = {}
+    assert worker.work_on(run.pk).state == S.DONE
+
+
+def test_what_this_process_works_on_is_not_free() -> None:
+    run = started()
+    held: list[int] = []
+
+    def look() -> None:
+        lease.free_dead(run)
+        held.append(run.chunks.filter(state="leased").count())
+        connection.close()  # this thread's own
+
+    Trap.at = {"0": lambda: asyncio.to_thread(look)}
+    assert worker.work_on(run.pk).state == S.DONE
+    assert held[0]

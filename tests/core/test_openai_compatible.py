@@ -2,18 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +14,6 @@ from aiohttp import web
 
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Reply, Sampling
 from madsafe_web.core.llm.openai_compatible import OpenAICompatibleBackend, Policy, create, retry_after_seconds
-from tests.models import tiny_model
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1", "::1"])
 
@@ -327,67 +319,3 @@ def test_the_options_of_an_endpoint_set_the_policy() -> None:
 )
 def test_retry_after_is_read_in_both_forms(header: str, seconds: float | None) -> None:
     assert retry_after_seconds(header, datetime(2024, 1, 1, tzinfo=UTC)) == seconds
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The base URL of a real `transformers serve` with the tiny model."""
-    home = tmp_path_factory.mktemp("hf")
-    (home / "hub").mkdir()  # without it /v1/models is an error 500
-    port = free_port()
-    command = [str(Path(sys.executable).parent / "transformers"), "serve", str(tiny_model())]
-    env = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "DO_NOT_TRACK": "1"}
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port), "--device", "cpu"],
-            env=env,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            wait_until_healthy(f"http://127.0.0.1:{port}/health", server)
-            yield f"http://127.0.0.1:{port}/v1"
-        finally:
-            server.kill()
-            server.wait()
-
-
-def wait_until_healthy(url: str, server: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
-        except (urllib.error.URLError, OSError):
-            server_exited(server)
-    pytest.fail("transformers serve did not become ready")
-
-
-def server_exited(server: subprocess.Popen[bytes]) -> bool:
-    """Wait a quarter of a second for the server to exit."""
-    try:
-        server.wait(0.25)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-@pytest.mark.slow
-def test_a_real_server_answers_a_greedy_call_twice_alike(served: str) -> None:
-    asked = Call("", "", {}, (Message("user", "安全第一"),), Sampling(temperature=0.0, max_tokens=16))
-    one, two = (asyncio.run(ask_once(OpenAICompatibleBackend(served, str(tiny_model())), asked)) for _ in range(2))
-    assert one.text == two.text != ""
-    assert 0 < one.completion_tokens <= 16
-
-
-@pytest.mark.slow
-def test_a_real_server_answers_many_calls_at_once(served: str) -> None:
-    async def main() -> list[Reply]:
-        backend = OpenAICompatibleBackend(served, str(tiny_model()))
-        calls = [call(seed=seed) for seed in range(12)]
-        try:
-            return await asyncio.gather(*(backend.complete(one) for one in calls))
-        finally:
-            await backend.close()
-
-    assert all(reply.prompt_tokens > 0 for reply in asyncio.run(main()))

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from madsafe_web.core.llm import capabilities, options
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Message, Reply, Scorer
-from madsafe_web.core.llm.endpoints import BACKENDS, backend_for, call_key, endpoint_declare
+from madsafe_web.core.llm.endpoints import BACKENDS, CallKeys, backend_for, endpoint_declare
 from madsafe_web.core.llm.openai_compatible import OpenAICompatibleBackend
 from madsafe_web.core.llm.replicas import Replicas
 from madsafe_web.core.llm.rules import RulesBackend
@@ -19,6 +19,7 @@ from madsafe_web.core.llm.services import endpoint_save
 from madsafe_web.core.llm.transformers import TransformersBackend
 from madsafe_web.core.models import Endpoint
 from madsafe_web.core.runs.errors import ConfigError, StageError
+from madsafe_web.core.wording import is_known
 from tests.factories import Person, make_endpoint
 
 CALL = Call("", "", {}, (Message("user", "x"),))
@@ -180,11 +181,20 @@ def test_replicas_of_a_backend_that_is_no_server_change_nothing() -> None:
 @pytest.mark.django_db
 def test_prices_and_replicas_do_not_change_the_key_of_a_call() -> None:
     row = make_endpoint(options={"total_timeout": 60})
-    before = call_key(row, CALL)
+    before = CallKeys(row).key(CALL)
     row.options |= {"price_in": 1, "currency": "CNY", "replicas": ["https://b.example.org/v1"]}
-    assert call_key(row, CALL) == before
+    assert CallKeys(row).key(CALL) == before
     row.options |= {"extra": {"enable_thinking": False}}
-    assert call_key(row, CALL) != before
+    assert CallKeys(row).key(CALL) != before
+
+
+@pytest.mark.django_db
+def test_replicas_that_an_endpoint_of_batches_was_saved_with_are_told_when_it_is_used() -> None:
+    values = {"backend": "openai_batch", "base_url": "https://a.example.org/v1"}
+    row = make_endpoint("e", **values, options={"replicas": ["https://b.example.org/v1"]})
+    with pytest.raises(StageError, match="batches go to one server") as caught:
+        backend_for(row)
+    assert is_known(str(caught.value))
 
 
 @pytest.mark.django_db

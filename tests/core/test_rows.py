@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 from django.db import OperationalError
 
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Finish, Reply, Sampling
-from madsafe_web.core.llm.endpoints import endpoint_declare, former_key
+from madsafe_web.core.llm.endpoints import CallKeys, endpoint_declare
 from madsafe_web.core.models import Endpoint, Generation, Run
 from madsafe_web.core.runs import rows, service, stages
 from madsafe_web.core.runs.budget import Amount, Budget, Limits, most_of
@@ -113,7 +114,7 @@ def test_replies_of_the_first_release_answer_endpoints_with_options(
 ) -> None:
     Endpoint.objects.filter(name="far").update(options={"tries": 9})
     with monkeypatch.context() as first:
-        first.setattr(rows, "call_key", former_key)
+        first.setattr(CallKeys, "key", CallKeys.former)
         work()
     assert work().state == Run.State.DONE
     assert slow.calls == 30
@@ -155,8 +156,12 @@ def test_replies_of_rows_that_were_stopped_are_kept_for_the_cache(slow: Slow, mo
 def test_a_database_that_is_away_during_a_look_up_ends_the_work_instead_of_holding_it_for_good(
     slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(*_: object) -> list[tuple[object, ...]]:
-        raise OperationalError("the database is away")
+    there = rows.bulk.found
+
+    def away(model: Any, *rest: Any, **fixed: Any) -> list[tuple[Any, ...]]:
+        if model is Generation:
+            raise OperationalError("the database is away")
+        return there(model, *rest, **fixed)
 
     with monkeypatch.context() as patched:
         patched.setattr(rows.bulk, "found", away)

@@ -219,7 +219,7 @@ def test_an_expired_lease_is_claimed_by_the_next_worker() -> None:
 
 def test_a_chunk_that_takes_worker_after_worker_down_fails_the_run() -> None:
     run = started(rows=5)
-    Chunk.objects.update(attempts=lease.MOST_ATTEMPTS)
+    Chunk.objects.update(attempts=5)
     run = worker.work_on(run.pk)
     assert run.state == S.FAILED
     assert "took 5 workers down" in run.error

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 
 from madsafe_web.core.llm import endpoints
 from madsafe_web.core.llm.base import Call, Message, Reply
-from madsafe_web.core.llm.endpoints import call_key
+from madsafe_web.core.llm.endpoints import CallKeys
 from madsafe_web.core.models import Chunk, Endpoint, Run
 from madsafe_web.core.runs import rows, service, stages, usage, worker
 from madsafe_web.core.runs.budget import Amount
@@ -109,7 +109,7 @@ def test_what_comes_from_the_cache_costs_nothing() -> None:
 
 
 def test_another_price_asks_nothing_anew() -> None:
-    keys = {call_key(Endpoint(options=options), called("1")) for options in ({}, PRICED, {**PRICED, "price_in": 9})}
+    keys = {CallKeys(Endpoint(options=options)).key(called("1")) for options in ({}, PRICED, {**PRICED, "price_in": 9})}
     assert len(keys) == 1
 
 

@@ -35,7 +35,7 @@ class EndpointShown(serializers.ModelSerializer[Endpoint]):
         model = Endpoint
         fields = (
             *("id", "name", "backend", "base_url", "model", "key_env"),
-            *("has_key", "key_hint", "concurrency", "options"),
+            *("has_key", "key_hint", "concurrency", "options", "fallback"),
         )
         read_only_fields = fields
 
@@ -54,6 +54,12 @@ class EndpointChange(Body):
     )
     concurrency = Whole(required=False, min_value=1, max_value=MOST_CALLS, help_text="Calls at the same time.")
     options = serializers.DictField(required=False)
+    fallback = Text(
+        max_length=60,
+        required=False,
+        allow_blank=True,
+        help_text="Name of the endpoint that is asked what this one's provider refuses; empty for none.",
+    )
     key = Text(
         required=False,
         allow_blank=True,

@@ -16,6 +16,7 @@ urlpatterns = [
     path("runs/<int:pk>/resume/", runs.RunResume.as_view(), name="run-resume"),
     path("runs/<int:pk>/cancel/", runs.RunCancel.as_view(), name="run-cancel"),
     path("runs/<int:pk>/retry/", run_rows.RunRetry.as_view(), name="run-retry"),
+    path("runs/<int:pk>/reread/", run_rows.RunReread.as_view(), name="run-reread"),
     path("runs/<int:pk>/failed/", run_rows.RunFailed.as_view(), name="run-failed"),
     path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),
     path("endpoints/<int:pk>/", endpoints.EndpointOne.as_view(), name="endpoint"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 Role = Literal["system", "user", "assistant"]
 # "thinking": the thinking used up max_tokens, so there is no answer.
@@ -36,6 +36,9 @@ class Call:
     `template` and `template_sha` name the text that `messages` were rendered from, `inputs` what went into it:
     real models see `messages` only; the offline rules read `template` and `inputs`.
     `sample` keeps several samples of the same request apart in the cache.
+    `schema` is what a JSON reply should keep to: held by the server where the endpoint has it do so.
+    `itself` says that no other model's answer will do, as where the model is what is measured: no fallback is asked. It
+    is no part of a call's key.
     """
 
     template: str
@@ -44,13 +47,16 @@ class Call:
     messages: tuple[Message, ...]
     sampling: Sampling = field(default_factory=Sampling)
     sample: int = 0
+    schema: Mapping[str, Any] | None = None
+    itself: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The raw text as the model gave it, before any parsing, and what it cost in tokens.
 
-    `key` names the stored Generation; the engine sets it, backends leave it empty.
+    `key` names the stored Generation; `way` is filled where a provider refused and its fallback was asked: each
+    endpoint with the key of its reply, this one's last. The engine sets both, backends leave them empty.
     """
 
     text: str
@@ -59,6 +65,7 @@ class Reply:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     key: str = ""
+    way: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,15 @@ class Scorer(Protocol):
 
     async def choose(self, prompt: str, options: Sequence[str]) -> list[float]:
         """Log-probability of each option as the continuation of `prompt`, in the order given."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A backend with limits (`rpm`, `tpm`) that all workers keep together."""
+
+    def share(self, workers: int) -> None:
+        """Keep to one part of so many. Called in the loop."""
         ...
 
 

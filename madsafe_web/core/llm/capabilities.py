@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Structured = Literal["none", "response_format", "vllm"]
+Structured = Literal["response_format", "vllm"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +16,23 @@ class Capabilities:
     n                several replies to one call; without it, each sample is a call of its own
     logprobs         probabilities of given continuations (`Scorer.choose`)
     prompt_logprobs  likelihood of a given text (`Scorer.likelihood`)
-    structured       how a reply can be held to a JSON schema; without it, replies are parsed as text
+    structured       ways in which a reply can be held to a JSON schema; the endpoint's `structured_output` chooses
     """
 
     seed: bool = False
     n: bool = False
     logprobs: bool = False
     prompt_logprobs: bool = False
-    structured: Structured = "none"
+    structured: tuple[Structured, ...] = ()
 
 
 BACKENDS: dict[str, Capabilities] = {
     "rules": Capabilities(),
     "tiny_llama": Capabilities(seed=True, logprobs=True, prompt_logprobs=True),
     "transformers": Capabilities(seed=True, logprobs=True, prompt_logprobs=True),
-    "openai_compatible": Capabilities(seed=True),
-    "openai_batch": Capabilities(seed=True),
+    "vllm": Capabilities(seed=True, logprobs=True, prompt_logprobs=True, structured=("vllm",)),
+    "openai_compatible": Capabilities(seed=True, structured=("response_format", "vllm")),
+    "openai_batch": Capabilities(seed=True, structured=("response_format",)),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -17,15 +17,15 @@ from django.db import transaction
 
 from madsafe_web.core import crypto
 from madsafe_web.core.audit import audit
-from madsafe_web.core.llm import options
+from madsafe_web.core.llm import options, structured
 from madsafe_web.core.llm.base import Backend, Call, Sampling
 from madsafe_web.core.llm.replicas import REST_S, Replicas, Server
 from madsafe_web.core.models import Endpoint, User
 from madsafe_web.core.runs.errors import ConfigError, StageError
 
 RULES = "rules"
-FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options")
-BACKENDS = ("rules", "tiny_llama", "transformers", "openai_compatible", "openai_batch")
+FIELDS = ("name", "backend", "base_url", "model", "key_env", "concurrency", "options", "fallback")
+BACKENDS = ("rules", "tiny_llama", "transformers", "vllm", "openai_compatible", "openai_batch")
 SERVED = ("openai_compatible",)  # those that are asked at a base URL, one call at a time
 SAMPLING = tuple(each.name for each in fields(Sampling))
 LONGEST_KEY = 500
@@ -57,6 +57,18 @@ def endpoint_get(name: str) -> Endpoint:
         raise StageError(f"There is no endpoint '{name}'. Known: {known}. Declare it under `endpoints:`.") from None
 
 
+def with_fallbacks(names: Iterable[str]) -> dict[str, Endpoint]:
+    """The endpoints of these names and their fallbacks. Raises StageError for one that is gone."""
+    found: dict[str, Endpoint] = {}
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop(0)
+        if name not in found:
+            found[name] = endpoint_get(name)
+            waiting += [found[name].fallback] if found[name].fallback else []
+    return found
+
+
 def facts(endpoint: Endpoint) -> dict[str, Any]:
     """What the audit record keeps of an endpoint: everything but the key."""
     return {name: getattr(endpoint, name) for name in FIELDS}
@@ -65,7 +77,7 @@ def facts(endpoint: Endpoint) -> dict[str, Any]:
 @transaction.atomic
 def endpoint_declare(name: str, values: dict[str, Any], user: User | None = None) -> Endpoint:
     """Make or change an endpoint from a configuration. Raises ConfigError naming the field."""
-    allowed = {"backend", "base_url", "model", "key_env", "concurrency", "options"}
+    allowed = set(FIELDS) - {"name"}
     if unknown := set(values) - allowed:
         raise ConfigError(f"Endpoint '{name}' has no field '{min(unknown)}'. It knows: {', '.join(sorted(allowed))}.")
     if values.get("backend") not in BACKENDS:
@@ -142,6 +154,8 @@ def backend_of(wanted: EndpointSpec) -> Backend:
     create: Callable[[EndpointSpec], Backend] = module.create
     served: Callable[[EndpointSpec], Server] = module.create  # what it is for those in SERVED
     urls = options.urls(wanted.base_url, wanted.options)
+    if len(urls) > 1 and wanted.backend == "openai_batch":  # as saved by 0.1.0; they may mean another provider
+        raise StageError(f"Endpoint '{wanted.name}': batches go to one server. Take 'replicas' out of its options.")
     try:
         if len(urls) == 1 or wanted.backend not in SERVED:
             return create(wanted)
@@ -151,23 +165,38 @@ def backend_of(wanted: EndpointSpec) -> Backend:
         raise StageError(f"Endpoint '{wanted.name}': {error}") from None
 
 
-def call_key(endpoint: Endpoint, call: Call) -> str:
-    """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters."""
-    return _key_under(options.deciding(endpoint.options), endpoint, call)
+class CallKeys:
+    """Identities of the replies of one endpoint, as it is when this is made: every call of a run needs one."""
 
+    def __init__(self, endpoint: Endpoint) -> None:
+        deciding = options.deciding(endpoint.options)
+        had = {name: value for name, value in endpoint.options.items() if name not in options.SINCE_0_1}
+        asked = endpoint.backend, endpoint.base_url, endpoint.model
+        self._provider = [*asked, deciding]
+        self._former = None if options.deciding(had) == had else [*asked, had]
+        self._way = options.way(endpoint.options)
 
-def former_key(endpoint: Endpoint, call: Call) -> str:
-    """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is the same as today's."""
-    same = options.deciding(endpoint.options) == endpoint.options
-    return "" if same else _key_under(endpoint.options, endpoint, call)
+    def key(self, call: Call, apart: str = "") -> str:
+        """Identity of a reply: blake2b-128 over everything that decides it, 32 hex characters.
 
+        `apart` keeps a reply apart from those of other runs to the same call.
+        """
+        return self._under(self._provider, call, apart)
 
-def _key_under(deciding: dict[str, Any], endpoint: Endpoint, call: Call) -> str:
-    identity = {
-        "provider": [endpoint.backend, endpoint.base_url, endpoint.model, deciding],
-        "messages": [[message.role, message.content] for message in call.messages],
-        "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
-        "template": call.template_sha,
-        "sample": call.sample,
-    }
-    return hashlib.blake2b(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+    def former(self, call: Call) -> str:
+        """The key of a reply stored by 0.1.0, where every option was a part of it; "" where it is today's."""
+        return self._under(self._former, call) if self._former else ""
+
+    def _under(self, provider: list[Any], call: Call, apart: str = "") -> str:
+        identity: dict[str, Any] = {
+            "provider": provider,
+            "messages": [[message.role, message.content] for message in call.messages],
+            "sampling": {name: getattr(call.sampling, name) for name in SAMPLING},
+            "template": call.template_sha,
+            "sample": call.sample,
+        }
+        if call.schema is not None and self._way != structured.NONE:
+            identity["held"] = [self._way, call.schema]
+        if apart:
+            identity["apart"] = apart
+        return hashlib.blake2b(orjson.dumps(identity, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()

@@ -15,6 +15,7 @@ BACKEND_CHOICES = [
     ("openai_compatible", gettext_lazy("Served: /chat/completions")),
     ("openai_batch", gettext_lazy("Batches: files of calls, within a day")),
     ("transformers", gettext_lazy("In process: a model folder")),
+    ("vllm", gettext_lazy("Child process: vLLM, for bulk work")),
     ("tiny_llama", gettext_lazy("In process: tiny test model")),
 ]
 
@@ -54,6 +55,11 @@ class EndpointForm(forms.Form):
         label=gettext_lazy("Environment variable with the key"),
         help_text=gettext_lazy("Instead of a stored key: read where the worker runs."),
     )
+    fallback = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Fallback"),
+        help_text=gettext_lazy("The endpoint that is asked what this one's provider refuses by its content filter."),
+    )
     options = forms.JSONField(
         required=False,
         initial=dict,
@@ -66,6 +72,10 @@ class EndpointForm(forms.Form):
         values = {name: getattr(endpoint, name) for name in FIELDS} if endpoint else {}
         super().__init__(data, initial=values)
         self.fields["key"].help_text = key_words(endpoint)
+        fallback = self.fields["fallback"]
+        assert isinstance(fallback, forms.ChoiceField)
+        others = Endpoint.objects.exclude(name=endpoint.name if endpoint else "").order_by("name")
+        fallback.choices = [("", _("none")), *((one.name, one.name) for one in others)]
         if endpoint:
             self.fields["name"].disabled = True
         if endpoint is None or not endpoint.secret:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -10,7 +11,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils.translation import gettext as _
 
-from madsafe_web.core.llm import options
+from madsafe_web.core.llm import options, vllm_options
 from madsafe_web.core.storable import is_storable
 
 # Variables that hold no key of a model but our own secrets, which must not be sent to whoever serves an endpoint.
@@ -39,21 +40,60 @@ class Endpoint(models.Model):
     key_env = models.CharField(max_length=80, blank=True, validators=[key_variable])
     concurrency = models.PositiveIntegerField(default=32, validators=[MinValueValidator(1)])
     options = models.JSONField(default=dict, blank=True)
+    # The endpoint, by its name, that is asked what this one's provider refuses; "" for none.
+    fallback = models.CharField(max_length=60, blank=True)
 
     def __str__(self) -> str:
         return self.name
 
     def clean(self) -> None:
+        if fault := wrong_fallback(self.name, self.fallback):
+            raise ValidationError({"fallback": fault})
         if not is_storable(self.options):
             raise ValidationError({"options": _("The options hold a value that cannot be stored.")})
-        if isinstance(self.options, dict) and (wrong := options.wrong(self.options)):
-            raise ValidationError({"options": wrong})
+        if fault := next(filter(None, self._wrong_options()), ""):
+            raise ValidationError({"options": fault})
         if self.backend in ("openai_compatible", "openai_batch"):
             from madsafe_web.core.llm import served  # loads the HTTP client, which a start can do without
 
             served.check(self.base_url, self.options)
             if self.backend == "openai_batch" and self.options.get("replicas"):
                 raise ValidationError({"options": _("Batches go to one server: this backend takes no 'replicas'.")})
+
+    def _wrong_options(self) -> Iterator[str]:
+        """What each part of the options has to say against them; "" for nothing."""
+        if isinstance(self.options, dict):
+            yield options.wrong(self.options)
+            yield options.wrong_structure(self.backend, self.options)
+        if "serve" in self.options:
+            yield vllm_options.wrong_serve(self.options["serve"])
+        if self.backend == "vllm":
+            yield vllm_options.wrong(self.options, ("offline_rules", *options.NAMES))
+
+
+def wrong_fallback(name: str, fallback: str) -> str:
+    """What is wrong with a fallback of the endpoint of that name, in one sentence; "" when nothing is."""
+    after = dict(Endpoint.objects.values_list("name", "fallback"))
+    seen = {name}
+    while fallback:
+        if fallback in seen:
+            return _("The fallback leads back to the endpoint itself.")
+        if fallback not in after:
+            return _("There is no endpoint '%(name)s'.") % {"name": fallback}
+        seen.add(fallback)
+        fallback = after[fallback]
+    return ""
+
+
+class EndpointSharer(models.Model):
+    """A worker that keeps to its part of an endpoint's limits, and until when it is taken to live."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE)
+    worker = models.CharField(max_length=120)
+    until = models.DateTimeField()  # by the clock of the database
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "worker"], name="endpoint_sharer_once")]
 
 
 class PromptTemplate(models.Model):

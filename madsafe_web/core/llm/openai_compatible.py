@@ -4,7 +4,8 @@ Endpoint: `base_url` (with /v1), `model`, `api_key` ("" for none) and `options`:
   total_timeout, connect_timeout (seconds), tries (attempts at one call), rate_limit_tries (how often
   "slow down" is endured), backoff, longest_wait (seconds), max_response_bytes, rpm and tpm (requests and tokens a
   minute, where the provider's limits are known), trip (failures in a row that open the circuit, see limiter.py),
-  extra (fields added to every request, such as {"enable_thinking": false}), stream (true where a server demands it).
+  extra (fields added to every request, such as {"enable_thinking": false}), stream (true where a server demands it),
+  structured_output (how replies are held to the schema of a call that has one, see structured.py).
 Only standard fields are sent beside `extra`: `transformers serve` refuses any other with 422.
 """
 
@@ -19,18 +20,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from madsafe_web.core import outbound
+from madsafe_web.core.llm import structured, wire
 from madsafe_web.core.llm.base import OF_THE_SERVER, Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.completion import parsed, parsed_stream, refused, without_key
-from madsafe_web.core.llm.limiter import REMAINING, Limiter
+from madsafe_web.core.llm.limiter import LIMITS, Limiter
+from madsafe_web.core.llm.wire import Answer, Wire
 
-ENCODING = "Content-Encoding"  # the length declared is then that of what was packed
 BYTES_PER_TOKEN = 3.0  # of a request, for what it may cost before the server says so
 DETAIL_CHARACTERS = 300
 
@@ -65,13 +64,7 @@ class Policy:
     trip: int = 20
     extra: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    status: int
-    retry_after: float | None
-    body: bytes
+    structured_output: str = structured.NONE
 
 
 class RateLimited(CallError):
@@ -90,7 +83,7 @@ def create(endpoint: HttpEndpoint) -> OpenAICompatibleBackend:
 
 
 class OpenAICompatibleBackend:
-    """Chat completions over HTTP, one aiohttp session per event loop."""
+    """Chat completions over HTTP, the connections those of one event loop."""
 
     offline_rules = False
 
@@ -105,8 +98,9 @@ class OpenAICompatibleBackend:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._target = outbound.target(base_url)
-        self._url = URL(str(self._target.url).rstrip("/") + "/chat/completions")
-        self._shown, self._model, self._key = str(self._url), model, api_key
+        self._path = self._target.url.raw_path.rstrip("/") + "/chat/completions"
+        self._shown = str(self._target.url).rstrip("/") + "/chat/completions"
+        self._model, self._key = model, api_key
         self._policy = policy or Policy()
         self._sleep = sleep
         self._jitter = jitter or random.Random()
@@ -115,7 +109,7 @@ class OpenAICompatibleBackend:
         self.refusals = 0  # see `Patient`
         self._waiting: set[asyncio.Task[Any]] = set()
         self._patient = True
-        self._sessions: WeakKeyDictionary[asyncio.AbstractEventLoop, aiohttp.ClientSession] = WeakKeyDictionary()
+        self._wire: Wire | None = None
 
     async def complete(self, call: Call, *, others: bool = False) -> Reply:
         """Answer one call, trying again where that can help; `others` says that another server could answer it too.
@@ -193,6 +187,10 @@ class OpenAICompatibleBackend:
         finally:
             self._waiting.discard(task)
 
+    def share(self, workers: int) -> None:
+        """See `Shared`."""
+        self._limiter.share(workers)
+
     def give_up_waiting(self) -> None:
         """See `Patient`."""
         self._patient = False
@@ -200,9 +198,9 @@ class OpenAICompatibleBackend:
             task.cancel()
 
     async def close(self) -> None:
-        session = self._sessions.pop(asyncio.get_running_loop(), None)
-        if session is not None:
-            await session.close()
+        made, self._wire = self._wire, None
+        if made and made.loop is asyncio.get_running_loop():
+            await made.close()
 
     def _body(self, call: Call) -> bytes:
         sampling = call.sampling
@@ -218,70 +216,54 @@ class OpenAICompatibleBackend:
             payload["seed"] = sampling.seed
         if self._policy.stream:
             payload["stream_options"] = {"include_usage": True}
+        payload |= structured.fields(self._policy.structured_output, call.schema)
         payload |= self._policy.extra
         try:
             return orjson.dumps(payload)
         except TypeError:  # half a character, or a number beyond 64 bits: the slow one writes them
             return json.dumps(payload).encode()
 
-    def _session(self) -> aiohttp.ClientSession:
-        loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
-        if session is None or session.closed:
-            headers = {"Content-Type": "application/json", "Accept": "application/json"}
+    def _asked(self) -> Wire:
+        """The connections of the running event loop."""
+        if self._wire is None or self._wire.loop is not asyncio.get_running_loop():
+            headers = {"User-Agent": "MadSafe", "Content-Type": "application/json", "Accept": "application/json"}
+            headers["Accept-Encoding"] = "identity"
             if self._key:
                 headers["Authorization"] = f"Bearer {self._key}"
-            timeout = aiohttp.ClientTimeout(total=self._policy.total_timeout, sock_connect=self._policy.connect_timeout)
-            session = outbound.session(self._target, timeout, headers)
-            self._sessions[loop] = session
-        return session
+            self._wire = Wire(
+                self._target,
+                self._path,
+                headers,
+                total_s=self._policy.total_timeout,
+                connect_s=self._policy.connect_timeout,
+                most_bytes=self._policy.max_response_bytes,
+                kept=LIMITS,
+            )
+        return self._wire
 
     async def _post(self, body: bytes) -> Answer:
         """One attempt; what went wrong on the wire becomes a CallError."""
         try:
-            return await self._exchange(body)
+            return await self._asked().post(body)
         except outbound.Refused as error:
             raise _down("refused", str(error)) from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            reason = "no connection in time" if isinstance(error, TimeoutError) else _reason(error)
-            raise EndpointDown(
-                "unreachable", f"{self._shown} cannot be reached ({reason}): start the server or correct the base URL."
-            ) from error
-        except TimeoutError as error:
-            seconds = f"{self._policy.total_timeout:g}"
-            raise CallError("timeout", f"{self._shown} gave no answer within {seconds} seconds.") from error
-        except aiohttp.ClientError as error:
-            message = f"{self._shown} broke off the connection ({type(error).__name__})."
-            raise CallError("cut_off", message) from None  # its own text may hold headers, and those the key
-
-    async def _exchange(self, body: bytes) -> Answer:
-        async with self._session().post(self._url, data=aiohttp.BytesPayload(body), allow_redirects=False) as response:
-            try:
-                received = await self._read(response)
-            except TimeoutError as error:
-                seconds = f"{self._policy.total_timeout:g}"
-                message = f"{self._shown} did not end its answer within {seconds} seconds."
-                raise CallError("slow_body", message) from error
-            if response.status == 200:
-                if REMAINING + "requests" in response.headers or REMAINING + "tokens" in response.headers:
-                    self._limiter.heed(response.headers)
-                return Answer(200, None, received)
-            return Answer(response.status, retry_after_seconds(response.headers.get("Retry-After", "")), received)
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        declared = response.content_length
-        if declared is not None and declared <= self._policy.max_response_bytes and ENCODING not in response.headers:
-            return await response.read()
-        body = bytearray()
-        async for part in response.content.iter_any():
-            body += part
-            if len(body) > self._policy.max_response_bytes:
-                limit = self._policy.max_response_bytes
-                raise CallError("too_large", f"{self._shown} sent more than {limit} bytes.", final=True)
-        return bytes(body)
+        except wire.Unreachable as error:
+            message = f"{self._shown} cannot be reached ({error}): start the server or correct the base URL."
+            raise EndpointDown("unreachable", message) from error
+        except wire.TooLate as late:
+            kind, said = ("slow_body", "did not end its answer") if late.begun else ("timeout", "gave no answer")
+            message = f"{self._shown} {said} within {self._policy.total_timeout:g} seconds."
+            raise CallError(kind, message) from late
+        except wire.TooLarge:
+            message = f"{self._shown} sent more than {self._policy.max_response_bytes} bytes."
+            raise CallError("too_large", message, final=True) from None
+        except wire.CutOff as error:
+            raise CallError("cut_off", f"{self._shown} broke off the connection ({error}).") from None
 
     def _reply(self, answer: Answer) -> Reply:
         if answer.status == 200:
+            if not LIMITS.isdisjoint(answer.headers):
+                self._limiter.heed(answer.headers)
             return without_key((parsed_stream if self._policy.stream else parsed)(answer.body, self._shown), self._key)
         code, detail = self._detail(answer.body)
         if answer.status == 400 and refused(code):
@@ -290,6 +272,7 @@ class OpenAICompatibleBackend:
 
     def _error(self, answer: Answer, detail: str) -> CallError:
         status, where = answer.status, f"{self._shown} answered {answer.status}"
+        retry_after = retry_after_seconds(answer.headers.get(wire.RETRY_AFTER, ""))
         if status in (401, 403):
             return _down("unauthorized", f"{where}: correct the key of this endpoint.{detail}")
         if 300 <= status < 400:
@@ -298,11 +281,11 @@ class OpenAICompatibleBackend:
             message = f"{where}: no model '{self._model}' or no such path; a base URL mostly ends in /v1.{detail}"
             return _down("not_found", message)
         if status == 429:
-            return RateLimited(f"{where}: too many requests.{detail}", answer.retry_after)
+            return RateLimited(f"{where}: too many requests.{detail}", retry_after)
         if status == 408:
             return CallError("timeout", f"{where}.{detail}")
-        if status == 503 and answer.retry_after is not None:
-            return RateLimited(f"{where}: it is busy.{detail}", answer.retry_after)
+        if status == 503 and retry_after is not None:
+            return RateLimited(f"{where}: it is busy.{detail}", retry_after)
         if status >= 500:
             return CallError("server_error", f"{where}.{detail}")
         return CallError("bad_request", f"{where}: it does not accept this request.{detail}", final=True)
@@ -344,10 +327,3 @@ def retry_after_seconds(header: str, now: datetime | None = None) -> float | Non
 
 def _down(kind: str, message: str) -> EndpointDown:
     return EndpointDown(kind, message, final=True)
-
-
-def _reason(error: Exception) -> str:
-    """A few words on an error, none of them from what was sent or received."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return error.os_error.strerror or type(error.os_error).__name__
-    return type(error).__name__

@@ -10,15 +10,20 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from madsafe_web.core.llm import prices
+from madsafe_web.core.llm import capabilities, prices, structured
 
 BATCH = {"batch_gather": 3600, "batch_rows": 50_000, "batch_poll": 3600, "batch_patience": 86_400}  # the most of each
-NAMES = (*prices.OPTIONS, "replicas", "replica_rest", *BATCH)
+STRUCTURED = "structured_output"  # a part of the keys of those calls alone that have a schema
+SINCE_0_1 = (STRUCTURED, "serve")  # no reply of 0.1.0 was stored under one of these
+NAMES = (*prices.OPTIONS, "replicas", "replica_rest", *BATCH, *SINCE_0_1)
 # How a served model is asked: see openai_compatible.py.
 ASKING = (
     *("total_timeout", "connect_timeout", "tries", "rate_limit_tries", "backoff", "longest_wait", "max_response_bytes"),
     *("rpm", "tpm", "trip", "stream"),
 )
+# How vLLM shares an accelerator, and how long it may take to load: see vllm_options.py.
+SHARING = ("gpu_memory_utilization", "max_num_seqs", "load_timeout")
+DECIDING_NOTHING = frozenset((*NAMES, *ASKING, *SHARING))
 MOST_REPLICAS = 64
 LONGEST_REST_S = 3600
 
@@ -34,6 +39,19 @@ def wrong(options: Mapping[str, Any]) -> str:
     if "replica_rest" in options and not _number(options["replica_rest"], 1, LONGEST_REST_S):
         return _("The option 'replica_rest' must be seconds from 1 to %(most)d.") % {"most": LONGEST_REST_S}
     return _wrong_replica(options.get("replicas", []))
+
+
+def wrong_structure(backend: str, options: Mapping[str, Any]) -> str:
+    """What is wrong with the option `structured_output` of an endpoint, in one sentence; "" when nothing is."""
+    way, ways = options.get(STRUCTURED, structured.NONE), (structured.NONE, *capabilities.of(backend).structured)
+    if way in ways:
+        return ""
+    return _("The option 'structured_output' must be one of %(known)s with this backend.") % {"known": ", ".join(ways)}
+
+
+def way(options: Mapping[str, Any]) -> str:
+    """How an endpoint holds replies to the schema of their call; "none" where it does not."""
+    return str(options.get(STRUCTURED, structured.NONE))
 
 
 def _wrong_replica(replicas: Any) -> str:
@@ -55,7 +73,7 @@ def _number(value: Any, least: float, most: float) -> bool:
 
 def deciding(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that may change what is answered."""
-    return {name: value for name, value in options.items() if name not in NAMES and name not in ASKING}
+    return {name: value for name, value in options.items() if name not in DECIDING_NOTHING}
 
 
 def urls(base_url: str, options: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from madsafe_web.core.llm import structured
 from madsafe_web.core.llm.json_reply import last_object
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 CATEGORIES = ("OFF", "UB", "CIA", "PP", "EM", "PMH", "IA", "MI", "DP", "NS", "EX", "PR", "DT", "PS")
 NO_CATEGORY = "NONE"
+SUGGESTION = structured.object_of(
+    {"category": {"type": "string", "enum": [*CATEGORIES, NO_CATEGORY]}, "confidence": {"type": "number"}}
+)
 MAX_LABELS = 8
 MAX_LABEL_CHARS = 40
 MIN_PROMPT_CHARS = 4

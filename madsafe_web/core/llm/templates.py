@@ -15,6 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from madsafe_web.core.llm.base import Call, Message, Sampling
 
@@ -93,7 +94,13 @@ def messages(template: Template, inputs: Mapping[str, str]) -> tuple[Message, ..
     return (*first, Message("user", fill(user, inputs)))
 
 
-def render(name: str, inputs: Mapping[str, str], sampling: Sampling, sample: int = 0) -> Call:
+def render(
+    name: str,
+    inputs: Mapping[str, str],
+    sampling: Sampling,
+    sample: int = 0,
+    schema: Mapping[str, Any] | None = None,
+) -> Call:
     """The call that template `name` makes of these inputs: the one that the run in work uses, else its file."""
     template = (_IN_USE.get() or {}).get(name) or load(name)
-    return Call(name, template.sha256, dict(inputs), messages(template, inputs), sampling, sample)
+    return Call(name, template.sha256, dict(inputs), messages(template, inputs), sampling, sample, schema)

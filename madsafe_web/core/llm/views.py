@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.crypto import SecretError
-from madsafe_web.core.llm import capabilities
-from madsafe_web.core.llm.endpoints import RULES
+from madsafe_web.core.llm import capabilities, vllm_command
+from madsafe_web.core.llm.endpoints import RULES, SERVED
 from madsafe_web.core.llm.forms import EndpointForm
 from madsafe_web.core.llm.services import endpoint_save
 from madsafe_web.core.llm.trying import Tried, endpoint_try
@@ -80,4 +80,5 @@ def _page(
 ) -> HttpResponse:
     context: dict[str, Any] = {"endpoint": row, "form": form, "tried": tried}
     context["able"] = capabilities.of(row.backend) if row else None
+    context["commands"] = vllm_command.commands(row) if row and row.backend in SERVED else []
     return render(request, "llm/endpoint_form.html", context, status=status)

@@ -21,6 +21,10 @@ WHAT_TO_DO = "What is done is kept. Raise the budget on the page of the run, the
 AROUND_MESSAGE = 16  # tokens that a server puts around each message, at most
 
 
+class PastDeadline(StageError):
+    """The run may begin no more calls. The message says so, and what to do."""
+
+
 class OverBudget(StageError):
     """The run may not use more. The message says which limit, and what to do."""
 
@@ -66,7 +70,8 @@ def _always() -> None:
 class Budget:
     """The budget of a run as one worker keeps it; used inside one event loop.
 
-    `spent` is what the run used so far, `worked` for how many seconds, `clock` tells seconds.
+    `spent` is what the run used so far, `worked` for how many seconds, `clock` tells seconds. `left` are the seconds
+    until its deadline, `late` is what is to be said then.
     """
 
     def __init__(
@@ -76,14 +81,22 @@ class Budget:
         worked: float = 0.0,
         prices: dict[str, Price | None] | None = None,
         clock: Callable[[], float] = time.monotonic,
+        left: float | None = None,
+        late: str = "",
     ) -> None:
         self.limits, self.spent, self.reserved = limits, spent, Amount()
         self._prices, self._clock = prices or {}, clock
         self._ends = clock() + limits.seconds - worked if limits.seconds is not None else None
+        self._late_at, self._late = (None if left is None else clock() + left), late
         self._freed = asyncio.Event()
 
     def refuse_late(self) -> None:
-        """Raises OverBudget when the time is spent, for work that reserves nothing too. From any thread."""
+        """Raises OverBudget when the time is spent and PastDeadline behind the deadline, from any thread.
+
+        For work that reserves nothing too.
+        """
+        if self._late_at is not None and self._clock() >= self._late_at:
+            raise PastDeadline(self._late)
         if self._ends is not None and self._clock() >= self._ends:
             raise OverBudget(f"The budget of {self.limits.seconds} seconds is spent. {WHAT_TO_DO}")
 

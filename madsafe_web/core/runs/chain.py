@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +18,9 @@ from django.db import connection, transaction
 from madsafe_web.core.audit import audit
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Run, User
-from madsafe_web.core.runs import service
+from madsafe_web.core.runs import deadline, drafts, service
 from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.runs.stage import RowStage
 from madsafe_web.core.runs.stages import stage
 from madsafe_web.core.runs.worker import work_on
 
@@ -42,6 +43,8 @@ class Chain:
     identity: str
     endpoints: dict[str, dict[str, Any]]
     steps: tuple[Step, ...]
+    deadline: str = ""  # until when its runs may ask; not part of the identity
+    shared_cache: bool = True
 
 
 def read(path: Path) -> Chain:
@@ -54,12 +57,17 @@ def read(path: Path) -> Chain:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(data, dict) or not isinstance(data.get("stages"), list) or not data["stages"]:
         raise ConfigError(f"{path} must be a mapping with a list `stages:`; see examples/sample.yaml.")
-    if unknown := set(data) - {"name", "endpoints", "stages"}:
-        raise ConfigError(f"{path} has an unknown key '{min(unknown)}'. Known: name, endpoints, stages.")
+    if unknown := set(data) - {"name", "endpoints", "stages", "deadline", "cache"}:
+        known = "name, endpoints, stages, deadline, cache"
+        raise ConfigError(f"{path} has an unknown key '{min(map(str, unknown))}'. Known: {known}.")
+    if not isinstance(shared := data.get("cache", True), bool):
+        raise ConfigError(f"{path}: 'cache' is true or false: whether stored replies of other runs answer.")
+    until = str(data.pop("deadline", "") or "")
+    deadline.parsed(until)
     name = str(data.get("name", path.stem))[:40]
     steps = tuple(_step(path, number, entry) for number, entry in enumerate(data["stages"], 1))
     identity = hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
-    return Chain(name, f"{name}-{identity}", data.get("endpoints") or {}, steps)
+    return Chain(name, f"{name}-{identity}", data.get("endpoints") or {}, steps, until, shared)
 
 
 def _step(path: Path, number: int, entry: Any) -> Step:
@@ -79,15 +87,32 @@ def prepare(chain: Chain, user: User | None = None) -> list[Run]:
 
     Raises ConfigError.
     """
-    for name, values in chain.endpoints.items():
-        endpoint_declare(name, values, user)
+    for name in fallbacks_first(chain.endpoints):
+        endpoint_declare(name, chain.endpoints[name], user)
+    until = deadline.parsed(chain.deadline)
     runs = list(Run.objects.filter(chain=chain.identity).order_by("step"))
     for number, step in enumerate(chain.steps, 1):
         stage(step.stage)
         if number > len(runs):
-            values = {"stage_name": step.stage, "values": step.params, "chain": chain.identity, "step": number}
-            runs.append(service.run_create(user=user, **values))
+            place: dict[str, Any] = {"chain": chain.identity, "step": number, "shared_cache": chain.shared_cache}
+            runs.append(service.run_create(stage_name=step.stage, values=step.params, user=user, **place))
+    for run in runs:
+        if until and run.state != Run.State.DONE and isinstance(stage(run.stage), RowStage):
+            drafts.run_deadline(run=run, when=until, user=user)
     return runs
+
+
+def fallbacks_first(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The names of declared endpoints, each behind its fallback. Raises ConfigError where fallbacks go in a circle."""
+    ordered: list[str] = []
+    waiting = {name: str((values or {}).get("fallback", "")) for name, values in endpoints.items()}
+    while waiting:
+        ready = [name for name, fallback in waiting.items() if fallback not in waiting]
+        if not ready:
+            raise ConfigError(f"Endpoint '{min(waiting)}': the fallback leads back to the endpoint itself.")
+        ordered += ready
+        waiting = {name: fallback for name, fallback in waiting.items() if name not in ready}
+    return ordered
 
 
 def work_through(runs: list[Run], say: Callable[[Run], None], user: User | None = None) -> Run:

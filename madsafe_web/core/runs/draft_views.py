@@ -12,7 +12,7 @@ from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.method import NUMBER_OF, run_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.people import person
-from madsafe_web.core.runs.drafts import changeable, run_budget, run_change, run_clone
+from madsafe_web.core.runs.drafts import changeable, run_budget, run_cache, run_change, run_clone, run_deadline
 from madsafe_web.core.runs.errors import ConfigError, ParameterError
 from madsafe_web.core.runs.forms import BudgetForm, ParamsForm
 from madsafe_web.core.runs.pages import works_by_rows
@@ -67,6 +67,10 @@ def saved(request: HttpRequest, run: Run, params: ParamsForm | None, budget: Bud
         return False
     if done and budget:
         done = run_budget(run=run, limits=budget.limits(), user=person(request))
+        if "deadline" in budget.changed_data:
+            done = run_deadline(run=run, when=budget.cleaned_data["deadline"], user=person(request)) and done
+        if "shared_cache" in budget.changed_data:
+            done = run_cache(run=run, shared=budget.cleaned_data["shared_cache"], user=person(request)) and done
     if not done:
         messages.warning(request, nothing_changed(run))
     return True

@@ -196,7 +196,7 @@ def _row(ended: Finished, asked: Sequence[Asked], new: set[str]) -> dict[str, An
                 "reasoning": one.reply.reasoning[:SHOWN_CHARACTERS],
                 "finish": one.reply.finish,
                 "cached": bool(one.reply.key) and one.reply.key not in new,
-                "seconds": round(one.seconds, 3),
+                "seconds": None if one.seconds is None else round(one.seconds, 3),
                 "error": storable(one.error),
             }
             for one in asked

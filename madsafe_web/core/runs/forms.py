@@ -7,12 +7,15 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from django import forms
 from django.forms.fields import InvalidJSONInput
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from madsafe_web.core.llm.prices import MILLION
 from madsafe_web.core.models import Endpoint, Run
 from madsafe_web.core.runs.budget import Limits
+from madsafe_web.core.runs.deadline import When, parsed
 from madsafe_web.core.runs.drafts import limits_of
+from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.stages import stage
 from madsafe_web.core.storable import is_storable
 
@@ -77,7 +80,7 @@ def endpoint_choices(value: Any) -> list[tuple[str, str]]:
 
 
 class BudgetForm(forms.Form):
-    """The most that a run may use; an empty field is no limit."""
+    """The most that a run may use, and until when it may ask; an empty field is no limit."""
 
     calls = forms.IntegerField(required=False, min_value=0, max_value=LARGEST, label=_("Calls"))
     tokens = forms.IntegerField(
@@ -103,12 +106,34 @@ class BudgetForm(forms.Form):
         help_text=_("Of work; waiting does not count."),
     )
 
+    deadline = forms.CharField(
+        required=False,
+        max_length=40,
+        label=_("Deadline"),
+        help_text=_("A time such as 2026-11-30 08:00, or how long from now: 90m, 8h, 2d. No call begins after it."),
+    )
+    shared_cache = forms.BooleanField(
+        required=False,
+        label=_("Take stored replies"),
+        help_text=_("Of other runs, to the same calls. Without it everything is asked anew."),
+    )
+
     def __init__(self, run: Run, data: Any = None) -> None:
         limits = limits_of(run)
         money = None if limits.cost is None else Decimal(limits.cost) / MILLION
         minutes = None if limits.seconds is None else limits.seconds // 60
-        values = {"calls": limits.calls, "tokens": limits.tokens, "money": money, "minutes": minutes}
+        values: dict[str, Any] = {"calls": limits.calls, "tokens": limits.tokens, "money": money, "minutes": minutes}
+        values |= {"deadline": deadline_text(run), "shared_cache": run.shared_cache}
         super().__init__(data, initial=values, prefix="budget")
+        if run.state != Run.State.DRAFT:
+            del self.fields["shared_cache"]
+
+    def clean_deadline(self) -> When:
+        """The moment, the length from now, or none."""
+        try:
+            return parsed(self.cleaned_data["deadline"])
+        except ConfigError:
+            raise forms.ValidationError(_("Write a time such as 2026-11-30 08:00, or a length: 90m, 8h, 2d.")) from None
 
     def limits(self) -> Limits:
         data = self.cleaned_data
@@ -118,3 +143,8 @@ class BudgetForm(forms.Form):
             cost=None if data["money"] is None else int(data["money"] * MILLION),
             seconds=None if data["minutes"] is None else data["minutes"] * 60,
         )
+
+
+def deadline_text(run: Run) -> str:
+    """The deadline of a run in the reader's time zone, as the form takes it; "" without one."""
+    return f"{timezone.localtime(run.deadline):%Y-%m-%d %H:%M:%S}" if run.deadline else ""

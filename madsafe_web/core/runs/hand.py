@@ -12,16 +12,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from django.db import transaction
+from django.conf import settings
+from django.db import OperationalError, connection, transaction
 
-from madsafe_web.core import logs
+from madsafe_web.core import bulk, logs
 from madsafe_web.core.models import Chunk, Run, RunRow
-from madsafe_web.core.runs import lease, service, usage
+from madsafe_web.core.runs import lease, service, trails, usage
 from madsafe_web.core.runs.errors import LeaseLost, StageError, Stopped
 from madsafe_web.core.runs.rows import Finished, Generated, Group, RowEngine
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 from madsafe_web.core.runs.stages import point
-from madsafe_web.core.runs.storing import Ended, store_outcomes, store_replies
+from madsafe_web.core.runs.storing import Ended, store_outcomes, store_replies, unknown
 
 logger = logging.getLogger(__name__)
 GONE = Result(None, Outcome.SKIPPED, "The row no longer exists.")
@@ -34,10 +35,10 @@ def following(run: Run, owner: str, deadline: float) -> Chunk | None:
     if time.monotonic() >= deadline or not Run.objects.filter(pk=run.pk, state__in=service.ACTIVE).exists():
         return None
     chunk = lease.claim(run, owner)
-    if chunk and chunk.attempts > lease.MOST_ATTEMPTS:
+    if chunk and chunk.attempts > settings.RUN_ATTEMPTS:
         lease.release(chunk, owner)
         raise StageError(
-            f"Part {chunk.seq} of {run} took {lease.MOST_ATTEMPTS} workers down with it. "
+            f"Part {chunk.seq} of {run} took {settings.RUN_ATTEMPTS} workers down with it. "
             "What they wrote is kept. Look at the worker's log, then resume."
         )
     return chunk
@@ -49,6 +50,7 @@ class Hand:
     def __init__(self, run: Run, declared: RowStage, engine: RowEngine, heartbeat: lease.Heartbeat) -> None:
         self.run, self.engine, self.heartbeat = run, engine, heartbeat
         self._fetch, self._write = point(declared.fetch), point(declared.write)
+        engine.again = trails.again(run)
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
         self._unwritten: list[Generated] = []
@@ -68,6 +70,9 @@ class Hand:
                 if self.heartbeat.stop_asked.is_set() or time.monotonic() >= deadline:
                     raise Stopped
                 self._watch(group)
+        except OperationalError:
+            connection.close()  # may be broken, and the database back before the last call in flight is answered
+            raise
         finally:
             self._unwritten += self.engine.halt().generated
             self._store_left()
@@ -92,7 +97,7 @@ class Hand:
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")
-        ended = set(RunRow.objects.filter(run=self.run, subject__in=chunk.subjects).values_list("subject", flat=True))
+        ended = {key for (key,) in bulk.found(RunRow, ("subject",), "subject", chunk.subjects, run_id=self.run.pk)}
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
@@ -125,6 +130,7 @@ class Hand:
         completed = [pk for pk, keys in self._open.items() if not keys]
         self.heartbeat.pks.difference_update(completed)
         store_outcomes(self.run, ended, completed)
+        trails.store(self.run, ((one.key, one.trail) for one in group.finished))
         return completed
 
     def _written(self, finished: Sequence[Finished]) -> list[Ended]:
@@ -142,8 +148,9 @@ class Hand:
             ours = lease.still_ours(self._chunks.keys(), self.heartbeat.owner)
             lease.hold(self.run, ours, self.heartbeat.owner)
             if ours:
-                store_replies(self.run, left)
-                usage.count(ours[0], left)
+                new = unknown(left)  # a commit whose answer was lost with the connection counted the others
+                store_replies(self.run, new)
+                usage.count(ours[0], new)
 
     def _drop(self, pk: int) -> Chunk:
         self.heartbeat.pks.discard(pk)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import psutil
@@ -21,20 +23,37 @@ from madsafe_web.core.runs.errors import LeaseLost
 
 logger = logging.getLogger(__name__)
 START_TOLERANCE_S = 2.0  # start times come from the boot time, which a clock correction moves a little
-MOST_ATTEMPTS = 5  # a chunk that took this many workers down without any progress is not given to another
+_numbers = itertools.count()
+_at_work: set[str] = set()  # owners that are pieces of work of this process
 
 
 def owner_name() -> str:
-    """This process and thread, in a form that another process of the same host can check for life."""
+    """This process and a piece of its work, in a form that another process of the same host can check for life."""
     process = psutil.Process()
-    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}/{threading.get_ident()}"
+    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}/{next(_numbers)}"
+
+
+@contextmanager
+def at_work() -> Iterator[str]:
+    """An owner that counts as alive as long as it is entered: what it could not give back is free afterwards."""
+    owner = owner_name()
+    _at_work.add(owner)
+    try:
+        yield owner
+    finally:
+        _at_work.discard(owner)
 
 
 def owner_is_dead(owner: str) -> bool:
-    """True only for a process of this host that no longer exists; of other hosts we know nothing."""
+    """True for a process of this host that no longer exists, and for work of this process that has ended.
+
+    Of other hosts we know nothing.
+    """
     host, pid, started, _ = owner.rsplit("/", 3)
     if host != socket.gethostname():
         return False
+    if int(pid) == os.getpid():
+        return owner not in _at_work
     try:
         process = psutil.Process(int(pid))
         if process.status() == psutil.STATUS_ZOMBIE:  # killed, and its parent has not looked yet
@@ -107,11 +126,12 @@ def release(chunk: Chunk, owner: str) -> None:
 class Heartbeat:
     """While entered, keeps leases alive from a thread of its own and watches for pause and cancel.
 
-    `pks` are the chunks in hand; whoever claims, finishes or gives back a chunk changes it.
+    `pks` are the chunks in hand; whoever claims, finishes or gives back a chunk changes it. `renew` is called at each
+    beat, in that thread.
     """
 
-    def __init__(self, run: Run, owner: str) -> None:
-        self.run, self.owner = run, owner
+    def __init__(self, run: Run, owner: str, renew: Callable[[], None] | None = None) -> None:
+        self.run, self.owner, self._renew = run, owner, renew
         self.pks: set[int] = set()
         self.stop_asked = threading.Event()
         self._over = threading.Event()
@@ -145,6 +165,8 @@ class Heartbeat:
 
     def _extend(self) -> None:
         pulse()
+        if self._renew:
+            self._renew()
         before = set(self.pks)
         kept = Chunk.objects.filter(pk__in=before, owner=self.owner, state=Chunk.State.LEASED)
         if kept.update(lease_until=lease_end()) < len(before & self.pks):  # without those finished in between

@@ -54,6 +54,8 @@ class Run(models.Model):
     most_cost = models.PositiveBigIntegerField(null=True)
     most_seconds = models.PositiveBigIntegerField(null=True)
     currency = models.CharField(max_length=3, blank=True)  # of its endpoints' prices, "" where they have none
+    deadline = models.DateTimeField(null=True)  # by the clock of the database: no call begins after it
+    shared_cache = models.BooleanField(default=True)  # whether replies that other runs stored answer its calls
 
     class Meta:
         constraints = [
@@ -121,6 +123,45 @@ class RunRow(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "subject"], name="runrow_one_per_subject")]
         indexes = [models.Index(fields=["run", "outcome", "error_class"], name="runrow_ended")]
+
+
+class RowTrail(models.Model):
+    """What is kept of a row that failed with a reply, was answered by a fallback, or is to be worked on once more."""
+
+    class Once(models.TextChoices):
+        """What is to be done with a row taken back: ask anew where its stored reply gives nothing, or only read it."""
+
+        NO = "", ""
+        ASK = "ask", "ask"
+        READ = "read", "read"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="trails")
+    subject = models.CharField(max_length=40)
+    reply = models.CharField(max_length=32, blank=True)  # key of the last reply (Generation), "" without one
+    refused_by = models.CharField(max_length=60, blank=True)  # the first endpoint whose provider refused
+    answered_by = models.CharField(max_length=60, blank=True)  # its fallback that did not
+    again = models.PositiveSmallIntegerField(default=0)  # how often it was asked anew for want of anything to read
+    once = models.CharField(max_length=4, choices=Once, blank=True, default=Once.NO)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "subject"], name="rowtrail_one_per_subject")]
+        indexes = [
+            models.Index(fields=["run"], name="rowtrail_once", condition=~models.Q(once="")),
+            models.Index(fields=["run"], name="rowtrail_refused", condition=~models.Q(refused_by="")),
+        ]
+
+
+class BudgetSlice(models.Model):
+    """What one worker may still use of a run's budget. It counts while its owner holds a living lease on a chunk."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="slices")
+    owner = models.CharField(max_length=120)
+    calls = models.PositiveBigIntegerField(default=0)
+    tokens = models.PositiveBigIntegerField(default=0)
+    cost = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "owner"], name="slice_one_per_owner")]
 
 
 class RunNotice(models.Model):

@@ -9,10 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import Count, Max, Sum
-from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from madsafe_web.core.access import can
@@ -93,6 +92,7 @@ class RunShown:
     can_resume: bool
     can_cancel: bool
     can_retry: bool
+    can_reread: bool
     can_clone: bool
     can_edit: bool
     is_draft: bool
@@ -122,16 +122,6 @@ class ErrorLine:
     count: int
     handling: str
     last_message: str
-
-
-@dataclass(frozen=True, slots=True)
-class FailedRow:
-    """A row that failed; `url` is the page of what it is about, "" where there is none."""
-
-    subject: str
-    url: str
-    kind: str
-    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +190,7 @@ def run_shown(run: Run, user: User) -> RunShown:
         can_resume=may and run.state in service.STARTABLE,
         can_cancel=may and run.state not in (*service.FINISHED, Run.State.CANCELLING),
         can_retry=may and now.failed > 0 and run.state in RETRYABLE and works_by_rows(run),
+        can_reread=may and now.failed > 0 and run.state == Run.State.DONE and works_by_rows(run),
         can_clone=may and run.stage in stages() and run.stage not in WITH_A_PAGE_OF_THEIR_OWN,
         can_edit=may and run.state in drafts.RESTING and (works_by_rows(run) or drafts.changeable(run)),
         is_draft=run.state == Run.State.DRAFT,
@@ -214,7 +205,7 @@ def run_shown(run: Run, user: User) -> RunShown:
 def used(run: Run, now: Progress) -> tuple[Used, ...]:
     """What the run used of its budget; nothing for a run that asks no model and has no budget."""
     limits = drafts.limits_of(run)
-    if not now.calls and not now.throttled and limits == Limits():
+    if not now.calls and not now.throttled and limits == Limits() and run.deadline is None and run.shared_cache:
         return ()
     money = Used(_("Cost"), money_text(now.cost, run.currency), money_limit(limits.cost, run.currency))
     tokens = now.prompt_tokens + now.completion_tokens
@@ -229,6 +220,8 @@ def used(run: Run, now: Progress) -> tuple[Used, ...]:
         money,
         Used(_("Too many requests (429)"), intcomma(now.throttled, use_l10n=False)),
         Used(_("Time of work"), duration(timedelta(seconds=usage.worked_s(run))) if run.started else "–", time),
+        *((Used(_("Deadline"), f"{timezone.localtime(run.deadline):%Y-%m-%d %H:%M}"),) if run.deadline else ()),
+        *(() if run.shared_cache else (Used(_("Stored replies"), _("not those of other runs")),)),
     )
 
 
@@ -344,24 +337,10 @@ def kind_of(row: RunRow) -> str:
     return row.error_class or row.outcome
 
 
-def failed_lines(run: Run, rows: Iterable[RunRow]) -> list[FailedRow]:
-    """Failed rows as lines of a list, without any query."""
-    page = settings.RUN_SUBJECT_PAGES.get(run.stage, "")
-    return [
-        FailedRow(
-            subject=row.subject,
-            url=reverse(page, args=[int(row.subject)]) if page and row.subject.isdecimal() else "",
-            kind=kind_of(row),
-            message=row.message,
-        )
-        for row in rows
-    ]
-
-
 def handling(outcome: str) -> str:
     """What the engine does with a row that failed in this way."""
     return {
-        Outcome.UNPARSED: _("The raw reply is kept; the row has no result."),
+        Outcome.UNPARSED: _("The raw reply is kept and can be read again; the row has no result."),
         Outcome.TRUNCATED: _("The reply was cut off at its longest length; the row has no result."),
         Outcome.PROVIDER_REFUSED: _("The provider refused to answer; the row has no result."),
     }.get(Outcome(outcome), _("Tried again, then left without a result."))

@@ -13,18 +13,31 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
-from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
-from madsafe_web.core.llm.endpoints import backend_for, call_key, endpoint_get, former_key
+from madsafe_web.core.llm.base import (
+    Backend,
+    Call,
+    CallError,
+    EndpointDown,
+    Finish,
+    Likelihood,
+    Patient,
+    Reply,
+    Scorer,
+    Shared,
+)
+from madsafe_web.core.llm.endpoints import CallKeys, backend_for, with_fallbacks
 from madsafe_web.core.models import Endpoint, Generation
+from madsafe_web.core.runs.asking import NEEDS_A_CALL, Asking, NotStored
 from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
+from madsafe_web.core.runs.trails import Again, Trail
 from madsafe_web.core.storable import storable
 
 Event = TypeVar("Event")
@@ -55,6 +68,7 @@ class Finished:
     key: str
     row: Any
     result: Result
+    trail: Trail | None = None
 
 
 @dataclass(slots=True)
@@ -68,13 +82,6 @@ class Group:
         return bool(self.generated or self.finished)
 
 
-# Why there was nothing to read in a reply, by its finish; an outcome and error class of their own.
-NOTHING_TO_READ = {
-    "content_filter": Result(None, Outcome.PROVIDER_REFUSED, "The provider's content filter refused."),
-    "thinking": Result(
-        None, Outcome.TRUNCATED, "Thinking used up max_tokens, so that no answer came.", "thinking_used_up"
-    ),
-}
 Answer = tuple["asyncio.Future[Reply | None]", Reply | None]
 Wanted = tuple[str, "asyncio.Future[Reply | None]"]
 
@@ -88,9 +95,12 @@ class RowEngine:
 
     def __init__(self, stage: RowStage, params: Any, context: Any, endpoints: Sequence[str]) -> None:
         self.stage, self.params, self.context = stage, params, context
-        self.endpoints = {name: endpoint_get(name) for name in endpoints}
+        self.endpoints = with_fallbacks(endpoints)
+        self.keys = {name: CallKeys(row) for name, row in self.endpoints.items()}
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
-        self.width = AHEAD * max((row.concurrency for row in self.endpoints.values()), default=64)
+        self.width = AHEAD * max((self.endpoints[name].concurrency for name in endpoints), default=64)
+        self.again: Mapping[str, Again] = {}  # rows that were taken back, by their keys
+        self.apart = ""  # in the keys of replies, where those of other runs must not answer
         self.budget: Budget | None = None  # of the run, where it has one
         self._refusals = 0
         self.places = {name: asyncio.Semaphore(row.concurrency) for name, row in self.endpoints.items()}
@@ -184,6 +194,12 @@ class RowEngine:
         if answers:
             self.loop.call_soon_threadsafe(_settle, answers)
 
+    def share(self, endpoint: str, workers: int) -> None:
+        """Keep to one part of so many of the endpoint's limits, where it has any. From any thread."""
+        backend = self.backends[endpoint]
+        if isinstance(backend, Shared):
+            self.loop.call_soon_threadsafe(backend.share, workers)
+
     def refusals(self) -> int:
         """How often servers said "too many requests" since the last look."""
         said = sum(backend.refusals for backend in self.backends.values() if isinstance(backend, Patient))
@@ -229,26 +245,38 @@ class RowEngine:
             self._news.set()
 
     async def _row(self, chunk: int, key: str, row: Any) -> None:
-        asking = Asking(self)
-        try:
-            result = asking.explained(await self.stage.process(row, self.params, self.context, asking))
-        except EndpointDown:
-            raise
-        except CallError as error:
-            result = Result(None, Outcome.ERROR, storable(f"{error.kind}: {error}")[:LONGEST_MESSAGE], error.kind)
-        self._finished.append(Finished(chunk, key, row, result))
+        asking = Asking(self, self.again.get(key) if self.again else None)
+        result = await self._processed(row, asking)
+        if asking.ask_anew(result):
+            result = await self._processed(row, asking)
+        self._finished.append(Finished(chunk, key, row, result, asking.trail(result)))
         self._tell()
 
-    async def reply(self, endpoint: str, call: Call) -> Reply:
-        """The stored reply to the call, or a new one. Raises CallError, EndpointDown, Halted."""
-        backend, row = self._backend(endpoint), self.endpoints[endpoint]
-        key = call_key(row, call)
+    async def _processed(self, row: Any, asking: Asking) -> Result:
+        try:
+            return asking.explained(await self.stage.process(row, self.params, self.context, asking))
+        except EndpointDown:
+            raise
+        except NotStored:
+            return NEEDS_A_CALL
+        except CallError as error:
+            return Result(None, Outcome.ERROR, storable(f"{error.kind}: {error}")[:LONGEST_MESSAGE], error.kind)
+
+    async def reply(self, endpoint: str, call: Call, *, only_read: bool = False) -> Reply:
+        """The stored reply to the call, or a new one where not only stored ones may be read.
+
+        Raises CallError, NotStored among them, EndpointDown, Halted.
+        """
+        backend, keys = self._backend(endpoint), self.keys[endpoint]
+        key = keys.key(call, self.apart)
         if not backend.offline_rules:  # the rules cost less than the look-up
             cached = await self._look_for(key)
-            if cached is None and (former := former_key(row, call)):
+            if cached is None and not self.apart and (former := keys.former(call)):
                 cached = await self._look_for(former)
             if cached is not None:
                 return cached
+            if only_read:
+                raise NotStored
         async with self.places[endpoint]:
             self._go_on()
             if self.budget:
@@ -257,7 +285,7 @@ class RowEngine:
                 given = await backend.complete(call)
         tokens = given.prompt_tokens, given.completion_tokens
         reply = Reply(storable(given.text), given.finish, storable(given.reasoning), *tokens, key)
-        self._generated.append(Generated(row, call, reply))
+        self._generated.append(Generated(self.endpoints[endpoint], call, reply))
         self._tell()
         return reply
 
@@ -299,33 +327,6 @@ class RowEngine:
                 "Name an endpoint with the backend 'transformers'."
             )
         return backend
-
-
-class Asking:
-    """What the row function of one row asks through (see `Ask`); knows why its last reply held nothing to read."""
-
-    __slots__ = ("_engine", "_nothing")
-
-    def __init__(self, engine: RowEngine) -> None:
-        self._engine = engine
-        self._nothing: Result | None = None
-
-    async def __call__(self, endpoint: str, call: Call) -> Reply:
-        reply = await self._engine.reply(endpoint, call)
-        self._nothing = NOTHING_TO_READ.get(reply.finish)
-        return reply
-
-    async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
-        return await self._engine.likelihood(endpoint, text)
-
-    async def choose(self, endpoint: str, prompt: str, options: Sequence[str]) -> list[float]:
-        return await self._engine.choose(endpoint, prompt, options)
-
-    def explained(self, result: Result) -> Result:
-        """The result, or the true reason where the stage only saw that it could read nothing."""
-        if self._nothing and result.outcome in (Outcome.UNPARSED, Outcome.TRUNCATED):
-            return self._nothing
-        return result
 
 
 def _emptied(events: list[Event]) -> list[Event]:

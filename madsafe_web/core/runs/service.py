@@ -14,6 +14,7 @@ from django.utils import timezone
 from madsafe_web.core.audit import actor_name, audit, audit_queue
 from madsafe_web.core.llm import versions
 from madsafe_web.core.models import Chunk, Run, RunEvent, User
+from madsafe_web.core.runs import deadline
 from madsafe_web.core.runs import params as run_params
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.notices import notice_add
@@ -41,10 +42,12 @@ def run_create(
     chain: str = "",
     step: int = 0,
     like: Run | None = None,
+    shared_cache: bool = True,
 ) -> Run:
     """A new run in draft with checked, frozen parameters. Raises ConfigError for an unknown stage or parameter.
 
-    `like` is the run that it was cloned from, for the record.
+    `like` is the run that it was cloned from, for the record; `shared_cache` says whether replies that other runs
+    stored answer its calls.
     """
     params = run_params.build(stage(stage_name).params, values, where=f"Stage '{stage_name}'")
     run = Run.objects.create(
@@ -52,6 +55,7 @@ def run_create(
         params=run_params.freeze(params),
         chain=chain,
         step=step,
+        shared_cache=shared_cache,
         actor=user,
         actor_name=actor_name(user),
     )
@@ -63,9 +67,12 @@ def run_create(
 def run_start(run: Run) -> bool:
     """Queue a run that may start, cutting it into chunks the first time.
 
-    False when it may not: somebody else just started it, or what it reads is missing (its state is then failed and
-    its error says what to do).
+    False when it may not: somebody else just started it, its deadline has passed (its error says so), or what it reads
+    is missing (its state is then failed and its error says what to do).
     """
+    if told := deadline.late(run):
+        Run.objects.filter(pk=run.pk, state__in=STARTABLE).update(error=told)
+        return False
     try:
         return _queue(run)
     except StageError as error:

@@ -36,6 +36,12 @@ def store_replies(run: Run, generated: Sequence[Generated]) -> None:
     bulk.insert_at_once(Generation, REPLY, [_reply(run, one, now) for one in ordered], known="kept")
 
 
+def unknown(generated: Sequence[Generated]) -> list[Generated]:
+    """Those of the replies that are not stored."""
+    known = {key for (key,) in bulk.found(Generation, ("call_key",), "call_key", [one.reply.key for one in generated])}
+    return [one for one in generated if one.reply.key not in known]
+
+
 def _reply(run: Run, one: Generated, now: Any) -> tuple[Any, ...]:
     reply, endpoint = one.reply, one.endpoint
     return (

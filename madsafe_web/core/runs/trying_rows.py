@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from madsafe_web.core.llm.base import Call, CallError, Likelihood, Reply
@@ -15,12 +16,15 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Asked:
-    """One question to a model; `seconds` from asking to the answer, `error` instead of an answer."""
+    """One question to a model; `seconds` from asking to the answer, `error` instead of an answer.
+
+    None seconds are part of those of the fallback's answer, which comes next.
+    """
 
     endpoint: str
     messages: list[tuple[str, str]]
     reply: Reply = field(default_factory=lambda: Reply(""))
-    seconds: float = 0.0
+    seconds: float | None = 0.0
     error: str = ""
 
 
@@ -33,8 +37,13 @@ class Noting:
 
     async def __call__(self, endpoint: str, call: Call) -> Reply:
         one = self._note(endpoint, [(message.role, message.content) for message in call.messages])
-        one.reply = await _timed(one, self._ask(endpoint, call))
-        return one.reply
+        reply = await _timed(one, self._ask(endpoint, call))
+        for (_, key), (name, _) in pairwise(reply.way):  # of a refusal, of whom was asked instead
+            one.reply, seconds, one.seconds = Reply("", "content_filter", key=key), one.seconds, None
+            one = self._note(name, one.messages)
+            one.seconds = seconds
+        one.reply = reply
+        return reply
 
     async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
         one = self._note(endpoint, [("text", text)])

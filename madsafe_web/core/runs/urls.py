@@ -19,5 +19,6 @@ urlpatterns = [
     path("<int:pk>/clone/", draft_views.clone, name="clone"),
     path("<int:pk>/edit/", draft_views.edit, name="edit"),
     path("<int:pk>/retry/", views.retry, name="retry"),
+    path("<int:pk>/reread/", views.reread, name="reread"),
     path("<int:pk>/failed/", views.failed, name="failed"),
 ]

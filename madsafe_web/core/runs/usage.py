@@ -14,6 +14,7 @@ from django.utils import timezone
 from madsafe_web.core.llm.base import Reply
 from madsafe_web.core.llm.prices import price_of
 from madsafe_web.core.models import Chunk, Endpoint, Run
+from madsafe_web.core.runs import deadline
 from madsafe_web.core.runs.budget import Amount, Budget, Limits
 from madsafe_web.core.runs.errors import StageError
 
@@ -60,9 +61,10 @@ def waited(chunk: int, refusals: int) -> None:
 
 
 def budget_of(run: Run, endpoints: Iterable[Endpoint]) -> Budget | None:
-    """The budget of a run, None where it has no limit; notes on the run in which currency its endpoints are priced.
+    """The budget of a run, None where it has no limit and no deadline.
 
-    Raises StageError for prices in two currencies, and for a budget of money without a price to count with.
+    Notes on the run in which currency its endpoints are priced. Raises StageError for prices in two currencies, and for
+    a budget of money without a price to count with.
     """
     prices = {one.name: price_of(one) for one in endpoints}
     currencies = {price.currency for price in prices.values() if price}
@@ -78,7 +80,11 @@ def budget_of(run: Run, endpoints: Iterable[Endpoint]) -> Budget | None:
             f"{run} has a budget of money, but endpoint '{free[0]}' has no price. Write price_in, price_out and "
             "currency into its options, or take the budget away, then resume."
         )
-    return None if limits == Limits() else Budget(limits, spent(run), worked_s(run), prices)
+    left = deadline.seconds_left(run)
+    if limits == Limits() and left is None:
+        return None
+    late = deadline.sentence(run.deadline) if run.deadline else ""
+    return Budget(limits, spent(run), worked_s(run), prices, left=left, late=late)
 
 
 def worked_s(run: Run) -> float:

@@ -17,10 +17,13 @@ from madsafe_web.core.method import NUMBER_OF, STAGES, run_name
 from madsafe_web.core.models import Run
 from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
-from madsafe_web.core.runs import pages, service
+from madsafe_web.core.runs import deadline, pages, service
 from madsafe_web.core.runs.errors import ConfigError, StageError
-from madsafe_web.core.runs.retrying import failed_rows, run_retry
+from madsafe_web.core.runs.failed_pages import failed_lines
+from madsafe_web.core.runs.retrying import failed_rows, run_reread, run_retry
+from madsafe_web.core.runs.stage import Outcome
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
+from madsafe_web.core.wording import worded
 
 STOP_POLLING = 286  # htmx's word for "swap this and ask no more"
 STAGE_CHOICES = [(stage, words[0]) for stage, words in STAGES.items()]
@@ -112,6 +115,9 @@ def cancel(request: HttpRequest, pk: int) -> HttpResponse:
 @needs("run")
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    if deadline.late(run):
+        messages.warning(request, _("Its deadline has passed: give it a later one, or none, then resume."))
+        return redirect("runs:edit", pk)
     queue(request, run, "run.resume")
     return redirect("runs:detail", pk)
 
@@ -124,11 +130,13 @@ def failed(request: HttpRequest, pk: int) -> HttpResponse:
     form = KindForm(request.GET)
     kind = form.cleaned_data["kind"] if form.is_valid() else ""
     page = newest_first(failed_rows(run, kind), request.GET)
+    shown, errors = pages.run_shown(run, person(request)), pages.errors(run)
     context = {
-        "run": pages.run_shown(run, person(request)),
-        "errors": pages.errors(run),
+        "run": shown,
+        "errors": errors,
         "kind": kind,
-        "rows": pages.failed_lines(run, page.rows),
+        "rows": failed_lines(run, page.rows, replies=can(request.user, "run")),
+        "can_reread": shown.can_reread and any(line.kind == Outcome.UNPARSED for line in errors),
         "pager": page.pager,
         "method_current": NUMBER_OF.get(run.stage, 0),
     }
@@ -145,13 +153,33 @@ def retry(request: HttpRequest, pk: int) -> HttpResponse:
         # What cannot be a class has no rows: it must not mean all of them.
         rows = run_retry(run=run, user=person(request), kind=form.cleaned_data["kind"]) if form.is_valid() else 0
     except StageError as error:
-        messages.error(request, str(error))
+        messages.error(request, worded(str(error)))
         return redirect("runs:detail", pk)
     if rows:
         text = ngettext("%(count)s failed row is asked again.", "%(count)s failed rows are asked again.", rows)
         messages.success(request, text % {"count": rows})
     else:
         messages.warning(request, _("There is no failed row to ask again, or the run is in work."))
+    return redirect("runs:detail", pk)
+
+
+@require_POST
+@needs("run")
+def reread(request: HttpRequest, pk: int) -> HttpResponse:
+    """Read the stored replies of the rows that were not understood once more, without any call."""
+    run = get_object_or_404(scoped(request.user, Run), pk=pk)
+    try:
+        rows = run_reread(run=run, user=person(request))
+    except StageError as error:
+        messages.error(request, worded(str(error)))
+        return redirect("runs:detail", pk)
+    if rows:
+        text = ngettext(
+            "The reply of %(count)s row is read again.", "The replies of %(count)s rows are read again.", rows
+        )
+        messages.success(request, text % {"count": rows})
+    else:
+        messages.warning(request, _("There is no reply to read again, or the run is in work."))
     return redirect("runs:detail", pk)
 
 

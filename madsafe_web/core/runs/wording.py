@@ -10,6 +10,7 @@ LOG = (
     _("%(name)s asked to cancel."),
     _("%(name)s asked for %(count)s failed rows once more."),
     _("%(name)s asked for %(count)s failed rows of class '%(error)s' once more."),
+    _("%(name)s asked to read the stored replies of %(count)s rows again."),
     _("Done: %(read)s read, %(kept)s kept, %(duplicate)s duplicate, %(rejected)s rejected, %(failed)s failed."),
 )
 STOPS = (
@@ -22,6 +23,7 @@ STOPS = (
         "Look at the worker's log, then resume."
     ),
     _("%(error)s in stage '%(stage)s': %(text)s. %(count)s rows are kept; resume goes on there."),
+    _("%(run)s has rows that were not asked yet. Resume it, and read the replies when it has ended."),
     _("There is no endpoint '%(name)s'. Known: %(names)s. Declare it under `endpoints:`."),
     _(
         "Endpoint '%(name)s' takes its key from the environment variable %(variable)s, which is not set. "
@@ -33,6 +35,10 @@ STOPS = (
     ),
 )
 BUDGETS = (
+    _(
+        "The deadline of the run, %(time)s UTC, has passed. What is done is kept. "
+        "Give it a later deadline, or none, on its page, then resume."
+    ),
     _(
         "The budget of calls is spent: %(used)s of %(allowed)s are used, and the next call may take %(next)s. "
         "What is done is kept. Raise the budget on the page of the run, then resume."

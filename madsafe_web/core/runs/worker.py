@@ -18,10 +18,11 @@ from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Run
 from madsafe_web.core.runs import hand, lease, service, usage
 from madsafe_web.core.runs import params as run_params
-from madsafe_web.core.runs.budget import OverBudget
+from madsafe_web.core.runs.budget import OverBudget, PastDeadline
 from madsafe_web.core.runs.errors import LeaseLost, NeedsPeople, ProcessLost, StageError, Stopped
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.rows import RowEngine
+from madsafe_web.core.runs.sharing import Sharing
 from madsafe_web.core.runs.stage import RowStage, WholeStage
 from madsafe_web.core.runs.stages import point, stage
 
@@ -31,6 +32,7 @@ RESTS_AS: dict[type[BaseException], Run.State] = {
     NeedsPeople: Run.State.NEEDS_PEOPLE,
     ProcessLost: Run.State.LOST,
     OverBudget: Run.State.OVER_BUDGET,
+    PastDeadline: Run.State.NEEDS_PEOPLE,
 }
 
 
@@ -63,10 +65,11 @@ def _work(run: Run, deadline: float) -> None:
     try:
         declared = stage(run.stage)
         params = run_params.build(declared.params, run.params, where=str(run))
-        if isinstance(declared, RowStage):
-            _work_rows(run, declared, params, deadline)
-        else:
-            _work_whole(run, declared, params, deadline)
+        with lease.at_work() as owner:
+            if isinstance(declared, RowStage):
+                _work_rows(run, declared, params, deadline, owner)
+            else:
+                _work_whole(run, declared, params, deadline, owner)
         service.run_finish(run)
     except (StageError, EndpointDown, NeedsPeople, ProcessLost) as error:
         service.run_fail(run, str(error), RESTS_AS.get(type(error), Run.State.FAILED))
@@ -94,8 +97,7 @@ def _in_hand(chunk: Chunk, owner: str) -> Iterator[lease.Heartbeat]:
         lease.release(chunk, owner)
 
 
-def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float) -> None:
-    owner = lease.owner_name()
+def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float, owner: str) -> None:
     while chunk := hand.following(run, owner, deadline):
         with _in_hand(chunk, owner) as heartbeat:
             job = Job(run, chunk, params, heartbeat)
@@ -104,13 +106,19 @@ def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float) ->
                 _chunk_done(chunk, owner)
 
 
-def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float) -> None:
-    owner = lease.owner_name()
+def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float, owner: str) -> None:
     context = point(declared.context)(run) if declared.context else None
     engine = RowEngine(declared, params, context, endpoint_names(run, declared))
-    with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
+    sharing = Sharing(engine, owner)
+    with (
+        templates.using(versions.frozen(run)),
+        engine,
+        sharing,
+        lease.Heartbeat(run, owner, sharing.renew) as heartbeat,
+    ):
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
+        engine.apart = "" if run.shared_cache else str(run)
         engine.budget = usage.budget_of(run, engine.endpoints.values())
         hand.Hand(run, declared, engine, heartbeat).work(deadline)
 

@@ -1,0 +1,71 @@
+"""What is kept of rows that failed, were answered by a fallback, or are worked on once more. Others leave no trail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from madsafe_web.core.models import RowTrail, Run
+from madsafe_web.core.runs.stage import Outcome
+
+READABLE = (Outcome.UNPARSED.value, Outcome.TRUNCATED.value)  # outcomes of rows whose reply gave nothing to write
+Once = RowTrail.Once
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What a row leaves behind; see RowTrail."""
+
+    reply: str = ""
+    refused_by: str = ""
+    answered_by: str = ""
+    again: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """A row that was taken back: how often it was asked anew before, and whether its stored replies are only read."""
+
+    asked: int = 0
+    only_read: bool = False
+
+
+def again(run: Run) -> dict[str, Again]:
+    """The rows of a run that were taken back, by their keys."""
+    rows = RowTrail.objects.filter(run=run).exclude(once=Once.NO)
+    return {
+        subject: Again(asked, once == Once.READ)
+        for subject, asked, once in rows.values_list("subject", "again", "once")
+    }
+
+
+def store(run: Run, left: Iterable[tuple[str, Trail | None]]) -> None:
+    """Store the trails of rows that have just ended, by their keys, in the place of earlier ones."""
+    rows = [
+        RowTrail(
+            run=run,
+            subject=key,
+            reply=trail.reply,
+            refused_by=trail.refused_by,
+            answered_by=trail.answered_by,
+            again=trail.again,
+        )
+        for key, trail in left
+        if trail
+    ]
+    _upsert(rows, ["reply", "refused_by", "answered_by", "again", "once"])
+
+
+def take_back(run: Run, rows: Sequence[tuple[str, str]], once: RowTrail.Once) -> None:
+    """Note of rows (key, outcome) that are worked on once more what is to be done, and forget the others' trails."""
+    readable = [key for key, outcome in rows if outcome in READABLE]
+    others = [key for key, outcome in rows if outcome not in READABLE]
+    _upsert([RowTrail(run=run, subject=key, once=once) for key in readable], ["once"])
+    RowTrail.objects.filter(run=run, subject__in=others).delete()
+
+
+def _upsert(rows: list[RowTrail], changed: list[str]) -> None:
+    if rows:
+        RowTrail.objects.bulk_create(
+            rows, update_conflicts=True, unique_fields=["run", "subject"], update_fields=changed
+        )

@@ -1,0 +1,201 @@
+"""Rows whose reply was not understood: read again from what is stored, and asked anew where that gives nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from madsafe_web.core.llm import templates
+from madsafe_web.core.llm.base import Call, Finish, Reply, Sampling
+from madsafe_web.core.models import AuditEvent, Chunk, Generation, RowTrail, Run
+from madsafe_web.core.runs import rows, service, stages
+from madsafe_web.core.runs.errors import StageError
+from madsafe_web.core.runs.retrying import run_reread, run_retry
+from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
+from madsafe_web.core.runs.worker import work_on
+from tests.factories import make_endpoint
+
+pytestmark = pytest.mark.django_db(transaction=True)
+S = Run.State
+ROWS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    endpoint: str = "served"
+
+
+class Model:
+    """Says "no" until it is told to say something else; notes what it was asked."""
+
+    offline_rules = False
+    text = "no"
+    finish: Finish = "stop"
+    calls: list[Call] = []
+
+    async def complete(self, call: Call) -> Reply:
+        Model.calls.append(call)
+        return Reply(Model.text, Model.finish, "", 10, 4)
+
+    async def close(self) -> None: ...
+
+
+class Parser:
+    """What the stage reads as a result."""
+
+    known: set[str] = {"yes"}
+    questions = 1
+
+
+async def process(row: str, params: Params, context: None, ask: Ask) -> Result:
+    for number in range(Parser.questions):
+        call = templates.render("label.zh", {"prompt": f"{row} {number}"}, Sampling(seed=7))
+        text = (await ask(params.endpoint, call)).text
+        if text not in Parser.known:
+            return Result(None, Outcome.UNPARSED, "It is no answer.")
+    return Result(text)
+
+
+def plan(run: Run) -> list[str]:
+    return [str(number) for number in range(ROWS)]
+
+
+def fetch(run: Run, keys: list[str]) -> list[tuple[str, str]]:
+    return [(key, key) for key in keys]
+
+
+def write(run: Run, given: list[tuple[str, str, Result]]) -> list[Result]:
+    return [result for _, _, result in given]
+
+
+PLACE = {name: f"{__name__}:{name}" for name in ("plan", "fetch", "write")}
+STAGE = RowStage(name="rows", params=Params, process=process, **PLACE)
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """A run that is done; none of its replies was understood."""
+    make_endpoint()
+    monkeypatch.setattr(rows, "backend_for", lambda row: Model())
+    monkeypatch.setattr(stages, "stages", lambda: {"rows": STAGE})
+    Model.calls, Model.text, Model.finish, Parser.known, Parser.questions = [], "no", "stop", {"yes"}, 1
+    run = service.run_create(stage_name="rows", values={})
+    service.run_start(run)
+    run = work_on(run.pk)
+    assert (run.state, service.counts(run)["failed"]) == (S.DONE, ROWS)
+    yield run
+
+
+def retried(run: Run) -> Run:
+    assert run_retry(run=run, user=None) == ROWS
+    return work_on(run.pk)
+
+
+def test_the_reply_of_a_failed_row_is_kept_with_it(run: Run) -> None:
+    held = dict(RowTrail.objects.values_list("subject", "reply"))
+    assert set(held) == set(plan(run))
+    assert set(held.values()) == set(Generation.objects.values_list("call_key", flat=True))
+
+
+def test_a_retry_reads_what_is_stored_with_the_parser_of_today_first(run: Run) -> None:
+    Parser.known = {"yes", "no"}
+    assert service.counts(retried(run))["kept"] == ROWS
+    assert len(Model.calls) == ROWS
+
+
+def test_a_retry_asks_anew_where_the_stored_reply_still_gives_nothing(run: Run) -> None:
+    Model.text = "yes"
+    assert service.counts(retried(run))["kept"] == ROWS
+    assert [call.sample for call in Model.calls[ROWS:]] == [1_000_000] * ROWS
+    assert {call.sampling.seed for call in Model.calls[ROWS:]} == {8}  # with the same seed it may say the same again
+
+
+def test_every_retry_asks_for_another_sample(run: Run) -> None:
+    for _ in range(2):
+        retried(run)
+    assert [call.sample for call in Model.calls[2 * ROWS :]] == [2_000_000] * ROWS
+    assert Generation.objects.count() == 3 * ROWS
+    assert set(RowTrail.objects.values_list("again", flat=True)) == {2}
+
+
+def test_the_newest_reply_is_the_one_that_is_kept(run: Run) -> None:
+    Model.text = "perhaps"
+    retried(run)
+    keys = RowTrail.objects.values_list("reply", flat=True)
+    assert set(Generation.objects.filter(call_key__in=keys).values_list("text", flat=True)) == {"perhaps"}
+
+
+def test_a_reply_that_was_cut_off_is_asked_anew(run: Run) -> None:
+    run.rows.update(outcome="truncated")
+    Model.text = "yes"
+    assert service.counts(retried(run))["kept"] == ROWS
+
+
+def test_reading_again_makes_no_call(run: Run) -> None:
+    Parser.known = {"yes", "no"}
+    assert run_reread(run=run, user=None) == ROWS
+    done = work_on(run.pk)
+    assert (done.state, service.counts(done)["kept"], len(Model.calls)) == (S.DONE, ROWS, ROWS)
+    assert AuditEvent.objects.get(verb="run.reread").facts == {"rows": ROWS}
+
+
+def test_what_is_still_not_understood_stays_so_when_it_is_read_again(run: Run) -> None:
+    run_reread(run=run, user=None)
+    done = work_on(run.pk)
+    assert (service.counts(done)["failed"], len(Model.calls)) == (ROWS, ROWS)
+    assert set(done.rows.values_list("outcome", "message")) == {("unparsed", "It is no answer.")}
+
+
+def test_a_row_that_needs_another_call_says_so_when_it_is_read_again(run: Run) -> None:
+    Parser.known, Parser.questions = {"yes", "no"}, 2
+    run_reread(run=run, user=None)
+    done = work_on(run.pk)
+    assert len(Model.calls) == ROWS
+    assert {message for (message,) in done.rows.values_list("message")} == {
+        "What is stored was read, but the row needs another call. Retry it."
+    }
+
+
+def test_the_newest_sample_is_the_one_that_is_read_again(run: Run) -> None:
+    Model.text = "perhaps"
+    retried(run)
+    Parser.known = {"perhaps"}
+    run_reread(run=run, user=None)
+    assert service.counts(work_on(run.pk))["kept"] == ROWS
+    assert len(Model.calls) == 2 * ROWS
+
+
+def test_a_run_with_rows_that_were_never_asked_is_not_read_again(run: Run) -> None:
+    run.chunks.update(state=Chunk.State.OPEN)
+    Run.objects.filter(pk=run.pk).update(state=S.PAUSED)
+    with pytest.raises(StageError, match="not asked yet"):
+        run_reread(run=run, user=None)
+
+
+def test_a_run_without_such_rows_is_left_alone(run: Run) -> None:
+    run.rows.update(outcome="error", error_class="timeout")
+    assert run_reread(run=run, user=None) == 0
+    assert Run.objects.get().state == S.DONE
+
+
+def test_replies_of_other_runs_answer_nothing_where_the_cache_is_not_shared(run: Run) -> None:
+    Model.text = "yes"
+    alone = service.run_create(stage_name="rows", values={})
+    Run.objects.filter(pk=alone.pk).update(shared_cache=False)
+    service.run_start(alone)
+    alone = work_on(alone.pk)
+    assert (service.counts(alone)["kept"], len(Model.calls)) == (ROWS, 2 * ROWS)
+    assert Generation.objects.filter(run=alone).count() == ROWS
+
+
+def test_a_run_alone_still_finds_the_replies_that_it_stored_itself(run: Run) -> None:
+    alone = service.run_create(stage_name="rows", values={})
+    Run.objects.filter(pk=alone.pk).update(shared_cache=False)
+    service.run_start(alone)
+    work_on(alone.pk)
+    Parser.known = {"no"}
+    run_retry(run=alone, user=None)
+    assert service.counts(work_on(alone.pk))["kept"] == ROWS
+    assert len(Model.calls) == 2 * ROWS
