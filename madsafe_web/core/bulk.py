@@ -134,7 +134,7 @@ def nothing_collected() -> Iterator[None]:
 
 def _kinds(model: Model) -> dict[str, str]:
     """Column → its type on PostgreSQL, without the most characters."""
-    return {one.column: str(one.db_type(connection)).partition("(")[0] for one in model._meta.concrete_fields}
+    return {str(one.column): str(one.db_type(connection)).partition("(")[0] for one in model._meta.concrete_fields}
 
 
 def _array(values: list[Any]) -> Any:
