@@ -43,7 +43,7 @@ NAMES: dict[str, str | Promise] = {
     "seed": _("Seed"),
     "set_id": _("Alignment set"),
     "stage": _("Stage"),
-    "target": _("Prompts that a category should have"),
+    "target": _("Prompts wanted in a category"),
     "temperature": _("Temperature"),
     "template": _("Chat template"),
     "threshold": _("Similarity of duplicates"),
@@ -56,5 +56,6 @@ NAMES: dict[str, str | Promise] = {
 
 
 def parameter_name(name: str) -> str:
-    """The name for people with the one that files use behind it; of a parameter that has none, that one alone."""
-    return f"{NAMES[name]} ({name})" if name in NAMES else name
+    """The name for people with the one that files use behind it, unless they are the same words."""
+    label = str(NAMES.get(name, name))
+    return label if label.lower().replace(" ", "_") == name else f"{label} ({name})"

@@ -19,5 +19,9 @@ def test_the_name_that_files_use_stands_behind() -> None:
     assert parameter_name("per_category") == "Prompts per category (per_category)"
 
 
+def test_the_same_words_are_not_said_twice() -> None:
+    assert parameter_name("learning_rate") == "Learning rate"
+
+
 def test_a_parameter_without_a_name_for_people_is_called_as_files_do() -> None:
     assert parameter_name("plugged_in") == "plugged_in"
