@@ -30,6 +30,8 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.textio import BadFile, sha256_file
 
+MOST_LOGGED = 5  # kinds of warnings; the page of the corpus has them all
+
 
 def parts(run: Run) -> list[str]:
     """One part for each file of the run."""
@@ -156,8 +158,9 @@ def _store(job: Job, corpus: Corpus, batches: Iterator[Any]) -> None:
             progress.cursor = {**job.cursor, "done": done, "warnings": dict(warnings)}
         gc.collect(1)  # what others of this process left; the rows of the batch are gone without it
     if warnings:
-        named = ", ".join(f"{count} × {reason}" for reason, count in warnings.most_common(5))
-        job.log(f"{corpus.name}: imported with {sum(warnings.values())} warnings: {named}.")
+        job.log(f"{corpus.name}: imported with {sum(warnings.values())} warnings.")
+    for reason, count in warnings.most_common(MOST_LOGGED):
+        job.log(f"{corpus.name}: {count} rows with the warning “{reason}”.")
 
 
 def _hold(corpus: Corpus) -> None:

@@ -61,7 +61,8 @@ def sort_rows(corpus: Corpus, rows: Sequence[Ready | RejectedRow]) -> Batch:
                 batch.counts["duplicate"] += 1
                 continue
         batch.counts["kept"] += 1
-        batch.warnings.update(row.warnings)
+        if row.warnings:
+            batch.warnings.update(row.warnings)
         batch.responses += [(row.key, *one) for one in new.values()]
     batch.counts["rejected"] = len(batch.rejected)
     return batch
@@ -80,16 +81,17 @@ def store(run: Run, corpus: Corpus, batch: Batch) -> None:
     """Write a batch, searchable at once. Call inside the transaction in which it was sorted."""
     ids = batch.ids | dict(zip(batch.prompts, next_ids(Prompt, len(batch.prompts)), strict=True))
     overflow = _overflow(batch)
-    prompts = [
+    # Rows are made as they are sent, so that PostgreSQL stores one while the next is made.
+    prompts = (
         (ids[key], corpus.pk, run.pk, key, *prompt_columns(row, overflow.pop(key, None)))
         for key, row in batch.prompts.items()
-    ]
+    )
     insert(Prompt, PROMPT, prompts)
-    remember((row[0], row[5]) for row in prompts)
-    responses = [
+    remember((ids[key], row.folded) for key, row in batch.prompts.items())
+    responses = (
         (ids[prompt], run.pk, key, text, kind[:KIND_ROOM], Response.Origin.IMPORTED.value)
         for prompt, key, text, kind in batch.responses
-    ]
+    )
     insert(Response, RESPONSE, responses)
     for key, long in overflow.items():
         _add_overflow(ids[key], long["kinds"])

@@ -283,6 +283,8 @@ WORDINGS = [
     "madsafe_web.core.llm.wording.TEXTS",
     "madsafe_web.core.textio.wording.TEXTS",
     "annotation.wording.TEXTS",
+    "pipeline.wording.TEXTS",
+    "evaluation.wording.TEXTS",
 ]
 # Called by every sweep of a worker: what the apps must look after besides runs.
 SWEEP_HOOKS = [

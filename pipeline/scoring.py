@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from annotation.rows import PromptRow
 from annotation.versions import data_changed
 from madsafe_web.core.llm.endpoints import endpoint_get
 from madsafe_web.core.models import Run
-from madsafe_web.core.runs.stage import Result
+from madsafe_web.core.runs.stage import Outcome, Result
 from pipeline.models import Score
+
+NEWER = "A run that started later has scored it; its score stays."
 
 
 def scorer_name(run: Run) -> str:
@@ -19,25 +23,37 @@ def scorer_name(run: Run) -> str:
 def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Result]:
     """Writer of the scoring stages: a value is a tuple of ScoreValue. A newer run of a scorer replaces its score.
 
-    Where scoring failed, the older score stays.
+    Where scoring failed, the older score stays. Where a run that started later has scored, as when failed rows of this
+    one are asked once more, that score stays, and the row counts as a duplicate.
     """
     scorer = scorer_name(run)
-    new = [
-        Score(
-            kind=run.stage,
-            prompt_id=row.id,
-            response_id=one.response,
-            scorer=scorer,
-            value=one.value,
-            detail=dict(one.detail),
-            run=run,
-        )
-        for _, row, result in rows
-        for one in result.value or ()
-    ]
     scored = [row.id for _, row, result in rows if result.value is not None]
     old = Score.objects.filter(kind=run.stage, scorer=scorer, prompt__in=scored)
-    if old.delete()[0]:
+    newer = set(old.filter(_later(run)).values_list("prompt_id", flat=True))
+    if old.exclude(prompt__in=newer).delete()[0]:
         data_changed()
-    Score.objects.bulk_create(new, batch_size=1000)
-    return [result for _, _, result in rows]
+    Score.objects.bulk_create(
+        [
+            Score(
+                kind=run.stage,
+                prompt_id=row.id,
+                response_id=one.response,
+                scorer=scorer,
+                value=one.value,
+                detail=dict(one.detail),
+                run=run,
+            )
+            for _, row, result in rows
+            if row.id not in newer
+            for one in result.value or ()
+        ],
+        batch_size=1000,
+    )
+    stays = Result(None, Outcome.DUPLICATE, NEWER)
+    return [stays if result.value is not None and row.id in newer else result for _, row, result in rows]
+
+
+def _later(run: Run) -> Q:
+    """Scores of runs that started after this one, of two at the same moment the one that was made later."""
+    began = run.started or run.created
+    return Q(run__started__gt=began) | Q(run__started=began, run__gt=run.pk)

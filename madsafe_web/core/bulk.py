@@ -14,13 +14,11 @@ from django.db.models import QuerySet
 Model = type[models.Model]
 
 
-def insert(model: Model, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def insert(model: Model, names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """Store rows given as the database takes them (JSON as text), in the order of the named columns.
 
     Every column that must not be empty has to be named: defaults of the model do not count here. Raises IntegrityError.
     """
-    if not rows:
-        return
     quote = connection.ops.quote_name
     table, columns = quote(model._meta.db_table), ", ".join(map(quote, names))
     with connection.cursor() as cursor:
@@ -28,7 +26,7 @@ def insert(model: Model, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) 
             with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
                 for row in rows:
                     copy.write_row(row)
-        else:
+        elif rows := list(rows):
             places = ", ".join(["%s"] * len(names))
             statement = f"INSERT INTO {table} ({columns}) VALUES ({places})"  # noqa: S608  # names of models
             cursor.executemany(statement, rows)
@@ -112,9 +110,10 @@ def prepare_writing() -> None:
     """Tell PostgreSQL that the transaction writes many rows. Call first in it; others are not told.
 
     Its commit does not wait for the disk. Should the machine itself fail within about a second, the last of these
-    transactions are gone, each as a whole, as if they had never been: whoever notes in them how far it came goes on from
-    there. Any other commit after them, such as the one that ends the work, waits for them as well. Compiling a statement
-    and bitmaps of rows only cost time where rows are looked up one by one, whatever the planner expects of new tables.
+    transactions are gone, each as a whole, as if they had never been: whoever notes in them how far it came goes on
+    from there. Any other commit after them, such as the one that ends the work, waits for them as well. Compiling a
+    statement and bitmaps of rows only cost time where rows are looked up one by one, whatever the planner expects of
+    tables that it does not know yet.
     """
     if connection.vendor == "postgresql":
         settings = {"synchronous_commit": "off", "jit": "off", "enable_bitmapscan": "off"}
@@ -135,7 +134,7 @@ def nothing_collected() -> Iterator[None]:
 
 def _kinds(model: Model) -> dict[str, str]:
     """Column → its type on PostgreSQL, without the most characters."""
-    return {one.column: str(one.db_type(connection)).partition("(")[0] for one in model._meta.concrete_fields}
+    return {str(one.column): str(one.db_type(connection)).partition("(")[0] for one in model._meta.concrete_fields}
 
 
 def _array(values: list[Any]) -> Any:

@@ -82,9 +82,9 @@ def test_the_second_process_leaves_signals_to_the_first(sign: signal.Signals, pa
         assert len(list(given)) == 10
 
 
-def test_a_file_that_goes_away_while_it_is_read_is_named(path: Path, beside: None) -> None:
+def test_a_file_that_goes_away_before_it_is_read_is_named(path: Path, beside: None) -> None:
     with feed(IMPORTER, path, ImportOptions(), skip=0, counted=True) as given:
-        path.unlink()
+        path.unlink()  # the second process starts with the first row that is asked for
         with pytest.raises(StageError, match=r"pairs\.json.*What was stored is kept"):
             list(given)
 

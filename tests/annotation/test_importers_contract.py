@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from annotation.feeding import count
 from annotation.importers.base import ImportedRow, Importer, ImportOptions, RejectedRow
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.textio import GROUP, INDEX, MAX_ITEM, BadFile, kept_raw
@@ -109,6 +110,12 @@ def test_a_row_of_another_shape_is_rejected_alone(tmp_path: Path, importer: str,
     rows = [*rows_of(importer, "a"), bad, *rows_of(importer, "c")]
     found = read(importer, made(tmp_path, importer, rows))
     assert [type(row) for _, row in found] == [ImportedRow, RejectedRow, ImportedRow]
+
+
+@pytest.mark.parametrize("importer", sorted(IMPORTERS))
+def test_rows_are_counted_as_they_are_read(tmp_path: Path, importer: str) -> None:
+    path = made(tmp_path, importer, [*rows_of(importer, "a", None, "a"), 7])
+    assert count(IMPORTERS[importer], path, ImportOptions()) == len(read(importer, path)) == 4
 
 
 @pytest.mark.parametrize("importer", sorted(set(IMPORTERS) - {"hf_dataset"}))

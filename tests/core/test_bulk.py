@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from annotation.models import Prompt
 from madsafe_web.core import bulk
 from madsafe_web.core.models import PromptTemplate, RunRow
-from tests.factories import make_run
+from tests.factories import make_corpus, make_prompt, make_run
 
 pytestmark = pytest.mark.django_db
 TEMPLATE = ("name", "sha256", "text", "created")
@@ -44,3 +45,48 @@ def test_what_stands_already_is_an_error_otherwise() -> None:
     bulk.insert_at_once(PromptTemplate, TEMPLATE, [template("a")])
     with pytest.raises(IntegrityError):
         bulk.insert_at_once(PromptTemplate, TEMPLATE, [template("a")])
+
+
+def test_rows_are_found_by_texts_as_they_are_written() -> None:
+    texts = ['quoted "text", {curly}', "back\\slash, 'quote'", "全角 😀", ""]
+    for text in texts:
+        PromptTemplate.objects.create(name="one", sha256=text, text=text)
+    assert sorted(bulk.found(PromptTemplate, ("text",), "sha256", [*texts, "none"])) == sorted(
+        (text,) for text in texts
+    )
+
+
+def test_rows_are_found_by_bytes_and_another_column() -> None:
+    here, there = make_corpus("here"), make_corpus("there")
+    one, two = make_prompt("a", here), make_prompt("b", here)
+    make_prompt("a", there)
+    keys = {one.key, two.key, b"\0" * 16}
+    assert sorted(bulk.found(Prompt, ("id",), "key", keys, corpus_id=here.pk)) == [(one.pk,), (two.pk,)]
+    assert len(bulk.found(Prompt, ("id",), "key", keys)) == 3
+
+
+def test_nothing_is_found_by_no_value() -> None:
+    assert bulk.found(Prompt, ("id",), "key", set()) == []
+
+
+def test_ids_are_new_and_follow_each_other() -> None:
+    stored = make_prompt("a").pk
+    with transaction.atomic():
+        ids = list(bulk.next_ids(Prompt, 3))
+    assert ids == [stored + 1, stored + 2, stored + 3]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_postgresql_is_told_holds_for_one_transaction() -> None:
+    with transaction.atomic():
+        bulk.prepare_writing()
+        inside = durability()
+    assert (inside, durability()) == (("off", "on") if connection.vendor == "postgresql" else ("", ""))
+
+
+def durability() -> str:
+    if connection.vendor != "postgresql":
+        return ""
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW synchronous_commit")
+        return str(cursor.fetchone()[0])

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from madsafe_web.core.llm.prices import MILLION
 from madsafe_web.core.models import Endpoint, Run
+from madsafe_web.core.parameters import parameter_name
 from madsafe_web.core.runs.budget import Limits
 from madsafe_web.core.runs.deadline import When, parsed
 from madsafe_web.core.runs.drafts import limits_of
@@ -60,17 +61,18 @@ class ParamsForm(forms.Form):
 
 def field_for(name: str, kind: Any, value: Any) -> forms.Field:
     """The field of one parameter; numbers, lists and mappings are written as JSON."""
+    label = parameter_name(name)
     if kind is bool:
-        return forms.BooleanField(required=False, label=name)
+        return forms.BooleanField(required=False, label=label)
     if get_origin(kind) is Literal:
-        return forms.ChoiceField(choices=[(one, one) for one in get_args(kind)], label=name)
+        return forms.ChoiceField(choices=[(one, one) for one in get_args(kind)], label=label)
     if name.split("_")[-1] == "endpoint":
-        return forms.ChoiceField(choices=lambda: endpoint_choices(value), required=False, label=name)
+        return forms.ChoiceField(choices=lambda: endpoint_choices(value), required=False, label=label)
     if kind is str:
-        return forms.CharField(required=False, max_length=LONGEST, label=name)
+        return forms.CharField(required=False, max_length=LONGEST, label=label)
     nested = isinstance(value, dict | list)
     wide = forms.Textarea(attrs={"rows": 3, "class": "mono", "spellcheck": "false", "translate": "no"})
-    return StorableJSONField(required=False, label=name, widget=wide if nested else forms.TextInput())
+    return StorableJSONField(required=False, label=label, widget=wide if nested else forms.TextInput())
 
 
 def endpoint_choices(value: Any) -> list[tuple[str, str]]:

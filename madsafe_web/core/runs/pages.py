@@ -18,6 +18,7 @@ from madsafe_web.core.access import can
 from madsafe_web.core.llm.prices import MILLION
 from madsafe_web.core.method import WORKING, Text, run_name, stage_purpose
 from madsafe_web.core.models import Chunk, Run, RunRow, User
+from madsafe_web.core.parameters import parameter_name
 from madsafe_web.core.runs import drafts, service, usage
 from madsafe_web.core.runs.budget import Limits
 from madsafe_web.core.runs.progress import Progress, progress
@@ -271,7 +272,7 @@ def params_sha(run: Run) -> str:
 
 
 def parameters(run: Run) -> list[Item]:
-    return [Item(name, value_text(value)) for name, value in run.params.items()]
+    return [Item(parameter_name(name), value_text(value)) for name, value in run.params.items()]
 
 
 def value_text(value: Any) -> str:

@@ -1,0 +1,70 @@
+"""Which of two runs' scores of a prompt by one scorer stays."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from annotation.models import Prompt
+from annotation.rows import PromptRow
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs.stage import Outcome, Result
+from pipeline.models import Score
+from pipeline.scoring import scores_write
+from pipeline.values import ScoreValue
+from tests.factories import make_endpoint, make_prompt, make_prompts, make_run
+
+pytestmark = pytest.mark.django_db
+NOW = timezone.now()
+
+
+def scoring(minutes: int) -> Run:
+    """A run that started so many minutes after the others may have."""
+    return make_run("perplexity", params={"endpoint": "scorer"}, started=NOW + timedelta(minutes=minutes))
+
+
+def write(run: Run, prompt: Prompt, value: float | None) -> Result:
+    """What comes of one row; None for one that failed."""
+    result = Result(None, Outcome.ERROR, "timeout: none") if value is None else Result((ScoreValue(None, value, {}),))
+    (written,) = scores_write(run, [("1", PromptRow(prompt.pk, prompt.text, "zh"), result)])
+    return written
+
+
+@pytest.fixture(autouse=True)
+def scorer() -> None:
+    make_endpoint("scorer")
+
+
+def test_a_row_of_an_older_run_that_is_asked_again_leaves_the_newer_score() -> None:
+    older, newer, prompt = scoring(0), scoring(5), make_prompt()
+    write(older, prompt, None)
+    write(newer, prompt, 2.0)
+    written = write(older, prompt, 1.0)
+    assert (written.outcome, written.value) == (Outcome.DUPLICATE, None)
+    assert list(Score.objects.values_list("run", "value")) == [(newer.pk, 2.0)]
+
+
+def test_a_row_of_an_older_run_is_scored_where_the_newer_run_failed() -> None:
+    older, newer, prompt = scoring(0), scoring(5), make_prompt()
+    write(newer, prompt, None)
+    assert write(older, prompt, 1.0).outcome == Outcome.DONE
+    assert list(Score.objects.values_list("run", "value")) == [(older.pk, 1.0)]
+
+
+def test_which_run_is_newer_is_told_by_its_start() -> None:
+    drafted_first, started_first, prompt = scoring(5), scoring(0), make_prompt()
+    write(started_first, prompt, 1.0)
+    assert write(drafted_first, prompt, 2.0).outcome == Outcome.DONE
+    assert list(Score.objects.values_list("run", "value")) == [(drafted_first.pk, 2.0)]
+
+
+def test_other_rows_of_the_same_batch_are_scored() -> None:
+    older, newer, (known, new) = scoring(0), scoring(5), make_prompts(2)
+    write(newer, known, 2.0)
+    rows = [
+        (str(one.pk), PromptRow(one.pk, one.text, "zh"), Result((ScoreValue(None, 1.0, {}),))) for one in (known, new)
+    ]
+    assert [one.outcome for one in scores_write(older, rows)] == [Outcome.DUPLICATE, Outcome.DONE]
+    assert list(Score.objects.order_by("value").values_list("prompt", "value")) == [(new.pk, 1.0), (known.pk, 2.0)]
