@@ -30,7 +30,7 @@ from tests.roles import ROLES
 
 CORPUS_PARTS = ("", "-use", "-corrected", "-rejects", "-withdraw")
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
-RUN_VERBS = ("detail", "progress", "pause", "resume", "cancel", "retry", "reread", "failed", "clone", "edit")
+RUN_VERBS = ("detail", "progress", "pause", "resume", "cancel", "retry", "reread", "failed", "refused", "clone", "edit")
 API_RUN_VERBS = ("start", "pause", "resume", "cancel", "retry", "reread", "failed", "budget", "clone")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 PROMPTS_PARTS: World = {
