@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, Pipe
@@ -116,19 +117,24 @@ def _size(row: ImportedRow | RejectedRow) -> int:
 
 
 def _beside(wanted: Wanted) -> Generator[int | Batch, None, None]:
-    """As `_parts`, from a second process, which is at most a batch ahead: the pipe between them is short."""
+    """As `_parts`, from a second process, which is at most a batch ahead: the pipe between them is short.
+
+    A thread takes the next part from the pipe while the database works on this one.
+    """
     ours, theirs = Pipe()
     command = [sys.executable, "-c", "from annotation.feeding import serve; serve()", str(theirs.fileno())]
-    with ours, theirs:
+    with ours, theirs, ThreadPoolExecutor(1) as beside:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=ROOT)
         theirs.close()  # so that its end is seen here
         try:
             with suppress(ConnectionError):  # it is gone already, which the next look says
                 ours.send(wanted)
-            while (part := _next(ours, process)) is not None:
+            coming = beside.submit(_next, ours, process)
+            while (part := coming.result()) is not None:
+                coming = beside.submit(_next, ours, process)
                 yield part
         finally:
-            process.kill()
+            process.kill()  # which ends the wait of the thread too
             process.wait()
 
 

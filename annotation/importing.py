@@ -23,7 +23,7 @@ from annotation.models import Corpus
 from annotation.rejects import rejects_settle
 from annotation.stages.import_ import File
 from annotation.storing import sort_rows, store
-from madsafe_web.core.bulk import nothing_collected
+from madsafe_web.core.bulk import nothing_collected, prepare_writing
 from madsafe_web.core.models import Run
 from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import StageError
@@ -147,6 +147,7 @@ def _store(job: Job, corpus: Corpus, batches: Iterator[Any]) -> None:
         job.check()
         done += len(rows)
         with nothing_collected(), job.commit() as progress:
+            prepare_writing()  # what a failing machine may lose of it is read again: the cursor is lost with it
             _hold(corpus)
             batch = sort_rows(corpus, rows)
             store(job.run, corpus, batch)

@@ -95,7 +95,8 @@ class Prompt(models.Model):
     parents = models.JSONField(default=list)  # ids of the prompts it was generated from
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["corpus", "key"], name="prompt_once_per_corpus")]
+        # The key first: the planner may not take another index of corpora for it (core.bulk.found).
+        constraints = [models.UniqueConstraint(fields=["key", "corpus"], name="prompt_once_per_corpus")]
         indexes = [
             models.Index(fields=["state", "id"], name="prompt_state"),
             models.Index(fields=["corpus", "id"], name="prompt_corpus"),

@@ -11,6 +11,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "madsafe_web.settings")
 
 from django.conf import settings
 
+from madsafe_web.core import folder_broker
+
 app = Celery("madsafe")
 app.conf.update(
     broker_url=settings.CELERY_BROKER_URL,
@@ -23,6 +25,7 @@ app.conf.update(
     imports=["madsafe_web.core.runs.tasks"],
 )
 if settings.CELERY_BROKER_URL.startswith("filesystem:"):
+    folder_broker.use()
     folder = Path(settings.VAR_DIR) / "broker"
     for name in ("queue", "control"):
         (folder / name).mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from django.db import models
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from madsafe_web.core.llm.models import Endpoint, Generation, PromptTemplate, TemplateVersion
+from madsafe_web.core.llm.models import Endpoint, EndpointSharer, Generation, PromptTemplate, TemplateVersion
 from madsafe_web.core.runs.models import BudgetSlice, Chunk, RowTrail, Run, RunEvent, RunNotice, RunRow
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "AuditHead",
     "Chunk",
     "Endpoint",
+    "EndpointSharer",
     "Generation",
     "IdempotentRequest",
     "PromptTemplate",

@@ -13,7 +13,7 @@ FEWEST_TOKENS = 5  # below, the figure says little about fluency
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """The endpoint must give token probabilities: backend `transformers`, or `tiny_llama` for trying MadSafe."""
+    """The endpoint must give token probabilities: `transformers`, `vllm`, or `tiny_llama` for trying MadSafe."""
 
     endpoint: str = "base"
     corpora: list[str] = field(default_factory=list)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import threading
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.installation import Installation, wait_until
+from tests.helpers.installation import Installation
 from tests.performance import pairs
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,9 @@ import django
 django.setup()
 from django.core.management import call_command
 from annotation import feeding
+from tests.chaos import dying
 feeding.BATCH_ROWS = {BATCH}
+dying.after_commits(int(sys.argv[2]), float(sys.argv[3]))
 call_command("import_corpus", "safety_prompts", sys.argv[1], "--name", "pairs", "--json")
 """
 STORED = (
@@ -40,8 +42,8 @@ def test_an_import_killed_ten_times_stores_what_an_undisturbed_one_does(
     path = source(tmp_path)
     undisturbed = finish(quiet, path)
     chance = random.Random(20261124)
-    for mark in sorted(chance.sample(range(BATCH, PAIRS * 6 // 10, BATCH), KILLS)):
-        kill_at(killed, path, mark, chance.random() * 0.1)
+    for mark in sorted(chance.sample(range(BATCH, PAIRS // 2, BATCH), KILLS)):
+        kill_at(killed, path, mark, chance.random() * 0.05)
     assert 0 < killed.one(READ) < PAIRS
     assert finish(killed, path) == undisturbed
     assert killed.rows(STORED) == quiet.rows(STORED)
@@ -59,20 +61,17 @@ def source(folder: Path) -> Path:
 
 def finish(place: Installation, path: Path) -> dict[str, object]:
     """What the import comes to, without the number of its corpus."""
-    done = place.start("-c", IMPORT, str(path)).wait(300)
+    done = place.start("-c", IMPORT, str(path), "0", "0").wait(300)
     assert done.code == 0, done.err
     found: dict[str, object] = json.loads(done.out.strip().splitlines()[-1])
     return found
 
 
 def kill_at(place: Installation, path: Path, mark: int, seconds: float) -> None:
-    """Kill the import some moment after it has read so many rows, and more than before."""
-    mark = max(mark, place.one(READ) + 1)
-    running = place.start("-c", IMPORT, str(path))
-    wait_until(lambda: running.process.poll() is not None or place.one(READ) >= mark, 120, f"{mark} rows")
-    threading.Event().wait(seconds)
-    assert running.process.poll() is None, running.err
-    running.kill()
+    """An import killed some moment after it has read so many rows, and more than before."""
+    commits = max(1, -(-(mark - place.one(READ)) // BATCH))
+    done = place.start("-c", IMPORT, str(path), str(commits), str(seconds)).wait(300)
+    assert done.code == -signal.SIGKILL, done.err
 
 
 def keys(place: Installation) -> list[tuple[bytes, ...]]:

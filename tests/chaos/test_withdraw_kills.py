@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import threading
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.helpers.installation import Installation, wait_until
+from tests.helpers.installation import Installation
 from tests.performance import pairs
 
 pytestmark = pytest.mark.slow
@@ -39,13 +39,16 @@ for number, parent in enumerate(gone.prompts.order_by("id")[:500]):
 service.run_create(stage_name="withdraw", values={"corpus": gone.pk})
 """
 WITHDRAW = f"""
+import sys
 import django
 django.setup()
 from annotation import withdrawing
+from tests.chaos import dying
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
 withdrawing.BATCH_ROWS = {BATCH}
+dying.after_commits(int(sys.argv[1]), float(sys.argv[2]))
 run = Run.objects.get(stage="withdraw")
 service.run_start(run)
 run = work_on(run.pk)
@@ -75,8 +78,8 @@ def test_a_withdrawal_killed_several_times_leaves_what_an_undisturbed_one_does(
     finish(quiet)
     chance = random.Random(20261124)
     whole = quiet.one(READ)
-    for mark in sorted(chance.sample(range(BATCH, whole * 7 // 10, BATCH), KILLS)):
-        kill_at(killed, mark, chance.random() * 0.05)
+    for mark in sorted(chance.sample(range(BATCH, whole * 6 // 10, BATCH), KILLS)):
+        kill_at(killed, mark, chance.random() * 0.03)
     assert 0 < killed.one(READ) < whole
     finish(killed)
     assert killed.rows(COUNTED) == quiet.rows(COUNTED)
@@ -96,15 +99,12 @@ def prepare(place: Installation, folder: Path) -> None:
 
 
 def finish(place: Installation) -> None:
-    done = place.start("-c", WITHDRAW).wait(300)
+    done = place.start("-c", WITHDRAW, "0", "0").wait(300)
     assert done.code == 0, done.err
 
 
 def kill_at(place: Installation, mark: int, seconds: float) -> None:
-    """Kill the withdrawal some moment after it has blanked so many prompts, and more than before."""
-    mark = max(mark, place.one(READ) + 1)
-    running = place.start("-c", WITHDRAW)
-    wait_until(lambda: running.process.poll() is not None or place.one(READ) >= mark, 120, f"{mark} rows")
-    threading.Event().wait(seconds)
-    assert running.process.poll() is None, running.err
-    running.kill()
+    """A withdrawal killed some moment after it has blanked so many prompts, and more than before."""
+    commits = max(1, -(-(mark - place.one(READ)) // BATCH))
+    done = place.start("-c", WITHDRAW, str(commits), str(seconds)).wait(300)
+    assert done.code == -signal.SIGKILL, done.err

@@ -121,6 +121,22 @@ def test_the_estimate_scales_calls_tokens_cost_and_time() -> None:
     assert estimating.costs([share]) == {"CNY": pytest.approx(0.2)}
 
 
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        ({}, 500.0),
+        ({"rpm": 60}, 1000.0),
+        ({"tpm": 6000}, 1500.0),
+        ({"rpm": 60, "tpm": 6000}, 1500.0),
+        ({"rpm": 9e6}, 500.0),
+    ],
+)
+def test_the_estimate_knows_the_limits_of_an_endpoint(limits: dict[str, float], seconds: float) -> None:
+    held = {"e": estimating.terms(4, limits)}
+    share = estimating.shares([[estimating.Call("e", 100, 50, 2.0)]], 1000, held)[0]
+    assert share.seconds == pytest.approx(seconds)
+
+
 def test_two_endpoints_work_at_the_same_time() -> None:
     rows = [[estimating.Call("slow", 1, 1, 4.0), estimating.Call("fast", 1, 1, 1.0)]]
     held = {"slow": estimating.Terms(2), "fast": estimating.Terms(2)}

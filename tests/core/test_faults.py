@@ -89,7 +89,7 @@ class Server:
         response = web.StreamResponse(headers={"Content-Length": "1000"})
         await response.prepare(request)
         with suppress(ConnectionError):  # the client does not wait for all of it
-            for _ in range(1 if fault == "reset" else 100):
+            for _ in range(1 if fault == "reset" else 400):
                 await response.write(b" ")
                 await asyncio.sleep(0.05)
         if request.transport:
@@ -160,7 +160,7 @@ STAGE = RowStage(
 
 def work(server: Server, monkeypatch: pytest.MonkeyPatch, faults: list[str], **options: Any) -> Run:
     monkeypatch.setattr(stages, "stages", lambda: {"faulty": STAGE})
-    usual = {"total_timeout": 3.0, "tries": 2, "backoff": 0.01, "max_response_bytes": 1 << 20, "trip": 1000}
+    usual = {"total_timeout": 8.0, "tries": 2, "backoff": 0.01, "max_response_bytes": 1 << 20, "trip": 1000}
     facts = {"backend": "openai_compatible", "model": "m", "concurrency": 64, "options": {**usual, **options}}
     endpoint_declare("faulty", {**facts, "base_url": f"http://127.0.0.1:{server.port}/v1"})
     run = service.run_create(stage_name="faulty", values={"faults": faults})

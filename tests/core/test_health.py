@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import threading
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from django.core.management import call_command
 from django.db import DatabaseError
 from django.test import Client
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from madsafe_web.core import health
 from madsafe_web.core.models import WorkerPulse
@@ -94,34 +94,32 @@ def test_a_part_that_hangs_is_not_waited_for_nor_asked_again() -> None:
 
     def hang() -> str:
         asked.append(1)
-        release.wait(20)
+        release.wait(100)
         return "ok"
 
-    began = time.monotonic()
+    assert health.bounded("part", 0.05, hang, "away") == "away"  # "ok", had it been waited for
     assert health.bounded("part", 0.05, hang, "away") == "away"
-    assert health.bounded("part", 0.05, hang, "away") == "away"
-    assert time.monotonic() - began < 5
     assert asked == [1]
     release.set()
-    health._asking["part"][0].join(5)
-    assert health.bounded("part", 5, lambda: "ok", "away") == "ok"
+    health._asking["part"][0].join(100)
+    assert health.bounded("part", 100, lambda: "ok", "away") == "ok"
 
 
 def test_who_asks_while_a_part_is_being_asked_gets_its_answer() -> None:
     asked, answers = threading.Event(), []
 
     def slow() -> str:
-        asked.wait(20)
+        asked.wait(100)
         return "ok"
 
     both = [
-        threading.Thread(target=lambda: answers.append(health.bounded("slow part", 20, slow, "away"))) for _ in "12"
+        threading.Thread(target=lambda: answers.append(health.bounded("slow part", 100, slow, "away"))) for _ in "12"
     ]
     for thread in both:
         thread.start()
     asked.set()
     for thread in both:
-        thread.join(20)
+        thread.join(100)
     assert answers == ["ok", "ok"]
 
 
@@ -139,15 +137,14 @@ def test_a_broker_in_a_folder_needs_only_the_folder(settings: Any, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_is_not_there_is_away_within_its_time(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_not_there_is_not_tried_for_long(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from madsafe_web.celery import app
 
     address = f"redis://127.0.0.1:{free_port()}/0"
     settings.CELERY_BROKER_URL = address
     monkeypatch.setattr(app.conf, "broker_url", address)
-    began = time.monotonic()
-    assert health.bounded("broker", 5, health.broker, "away") == "away"
-    assert time.monotonic() - began < 4
+    with pytest.raises(OperationalError):
+        health.broker()
 
 
 def test_little_space_is_low_and_none_is_full(settings: Any, tmp_path: Path) -> None:

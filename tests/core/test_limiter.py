@@ -51,6 +51,22 @@ def test_tokens_have_a_limit_of_their_own(clock: Clock) -> None:
     assert waits(limiter(clock, tpm=6000), 3, tokens=100) == [0.0, 0.9, 1.9]
 
 
+def test_a_part_of_the_limits_is_that_much_slower(clock: Clock) -> None:
+    calls, tokens = limiter(clock, rpm=600), limiter(clock, tpm=6000)
+    calls.share(2)
+    tokens.share(2)
+    assert waits(calls, 4) == [0.0, 0.1, 0.3, 0.5]
+    assert waits(tokens, 3, tokens=100) == [0.0, 1.9, 3.9]
+
+
+def test_what_is_given_back_is_counted_by_the_part_too(clock: Clock) -> None:
+    made = limiter(clock, tpm=6000)
+    made.share(3)
+    made.reserve(100)
+    made.settle(reserved=100, used=0)
+    assert waits(made, 1, tokens=100) == [0.0]
+
+
 def test_tokens_that_were_not_used_are_given_back(clock: Clock) -> None:
     made = limiter(clock, tpm=6000)
     made.reserve(100)

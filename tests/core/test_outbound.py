@@ -312,5 +312,5 @@ def test_a_reply_that_drips_is_cut_off_in_time(monkeypatch: Any, settings: Any) 
             await asyncio.sleep(0.05)
         return response
 
-    (error,) = served(drip, 1, Names(["127.0.0.1"]), monkeypatch, settings, total_timeout=0.3)
+    (error,) = served(drip, 1, Names(["127.0.0.1"]), monkeypatch, settings, total_timeout=2.0)
     assert isinstance(error, CallError) and error.kind == "slow_body"

@@ -19,6 +19,7 @@ from madsafe_web.core.llm.services import endpoint_save
 from madsafe_web.core.llm.transformers import TransformersBackend
 from madsafe_web.core.models import Endpoint
 from madsafe_web.core.runs.errors import ConfigError, StageError
+from madsafe_web.core.wording import is_known
 from tests.factories import Person, make_endpoint
 
 CALL = Call("", "", {}, (Message("user", "x"),))
@@ -185,6 +186,15 @@ def test_prices_and_replicas_do_not_change_the_key_of_a_call() -> None:
     assert CallKeys(row).key(CALL) == before
     row.options |= {"extra": {"enable_thinking": False}}
     assert CallKeys(row).key(CALL) != before
+
+
+@pytest.mark.django_db
+def test_replicas_that_an_endpoint_of_batches_was_saved_with_are_told_when_it_is_used() -> None:
+    values = {"backend": "openai_batch", "base_url": "https://a.example.org/v1"}
+    row = make_endpoint("e", **values, options={"replicas": ["https://b.example.org/v1"]})
+    with pytest.raises(StageError, match="batches go to one server") as caught:
+        backend_for(row)
+    assert is_known(str(caught.value))
 
 
 @pytest.mark.django_db

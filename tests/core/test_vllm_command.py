@@ -21,6 +21,7 @@ from tests.core.test_openai_compatible import call
 from tests.factories import Person, make_endpoint
 
 BASE = {"backend": "openai_compatible", "base_url": "http://10.0.0.7:8001/v1", "model": "m"}
+ALWAYS = ["--load-format=safetensors", "--generation-config=vllm"]
 STUB = '#!/bin/sh\nfor word in "$@"; do printf "%s\\0" "$word"; done\nprintf "%s\\0" "$VLLM_API_KEY"\n'
 
 
@@ -41,7 +42,7 @@ def run(endpoint: Endpoint, tmp_path: Path) -> tuple[list[str], str]:
 
 def test_the_command_serves_the_model_under_its_name_where_the_endpoint_looks_for_it(tmp_path: Path) -> None:
     assert run(row(), tmp_path) == (
-        ["serve", "m", "--served-model-name=m", "--host=10.0.0.7", "--port=8001", "--generation-config=vllm"],
+        ["serve", "m", "--served-model-name=m", "--host=10.0.0.7", "--port=8001", *ALWAYS],
         "",
     )
 
@@ -58,7 +59,8 @@ def test_what_only_the_server_needs_comes_from_the_option_serve(tmp_path: Path) 
     }
     words, _ = run(row(options={"serve": serve}), tmp_path)
     assert words[1] == "/models/Qwen3-8B" and "--served-model-name=m" in words
-    assert words[6:] == [
+    assert words[5:] == [
+        *ALWAYS,
         "--dtype=bfloat16",
         "--max-model-len=8192",
         "--tensor-parallel-size=2",

@@ -28,6 +28,7 @@ STATE = f"SELECT state FROM core_run WHERE id = {THE_RUN}"
 OUTCOMES = (
     f"SELECT outcome, COUNT(*), COUNT(DISTINCT subject) FROM core_runrow WHERE run_id = {THE_RUN} GROUP BY outcome"
 )
+ENDED = f"SELECT COUNT(*) FROM core_runrow WHERE run_id = {THE_RUN}"
 COUNTED = f"SELECT SUM(read), SUM(kept), SUM(failed) FROM core_chunk WHERE run_id = {THE_RUN}"
 USED = f"SELECT SUM(calls), SUM(prompt_tokens), SUM(completion_tokens) FROM core_chunk WHERE run_id = {THE_RUN}"
 SCORES = "SELECT p.text, s.value FROM pipeline_score s JOIN annotation_prompt p ON p.id = s.prompt_id"

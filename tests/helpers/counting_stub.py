@@ -1,7 +1,7 @@
 """A model server in a process of its own that counts what it is asked, row by row.
 
-`python -m tests.helpers.counting_stub SECONDS [shut]` prints its port. It answers each call that many seconds after it
-came, with a score and a usage that depend on the number of the row alone. Started `shut`, it holds all answers back
+`python -m tests.helpers.counting_stub SECONDS [MOST]` prints its port. It answers each call that many seconds after it
+came, with a score and a usage that depend on the number of the row alone. Calls after the first MOST are held back
 until somebody POSTs to /open. GET /counts tells what was asked: {"calls": {row: times}, "seconds": from the first call
 to the newest answer}.
 """
@@ -73,15 +73,15 @@ class Stub:
         return Counts({int(row): times for row, times in found["calls"].items()}, found["seconds"])
 
     def open(self) -> None:
-        """Let go of the answers of a stub that was started shut."""
+        """Let go of the answers that are held back."""
         asked = urllib.request.Request(f"http://127.0.0.1:{self.port}/open", method="POST")
         urllib.request.urlopen(asked, timeout=60).close()
 
 
 @contextmanager
-def counting_stub(seconds: float, *, shut: bool = False) -> Iterator[Stub]:
-    """A stub that lives as long as the block."""
-    command = [sys.executable, "-m", __name__, str(seconds), *(["shut"] if shut else [])]
+def counting_stub(seconds: float, most: int | None = None) -> Iterator[Stub]:
+    """A stub that lives as long as the block; with `most`, it holds the calls after so many back until it is opened."""
+    command = [sys.executable, "-m", __name__, str(seconds), *([str(most)] if most is not None else [])]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout
@@ -90,22 +90,22 @@ def counting_stub(seconds: float, *, shut: bool = False) -> Iterator[Stub]:
             server.kill()
 
 
-async def serve(seconds: float, shut: bool) -> None:
+async def serve(seconds: float, most: float) -> None:
     """The process of the stub; it ends by a kill."""
     calls: Counter[int] = Counter()
     moments: list[float] = []
     gate = asyncio.Event()
-    if not shut:
-        gate.set()
 
     async def complete(request: web.Request) -> web.Response:
         found = ROW.search((await request.json())["messages"][-1]["content"])
         assert found
         row = int(found[1])
         calls[row] += 1
+        held = calls.total() > most
         moments[1:] = [time.monotonic()]
         await asyncio.sleep(seconds)
-        await gate.wait()
+        if held:
+            await gate.wait()
         moments[1:] = [time.monotonic()]
         return web.json_response(answer(row))
 
@@ -136,4 +136,4 @@ def answer(row: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(float(sys.argv[1]), "shut" in sys.argv))
+    asyncio.run(serve(float(sys.argv[1]), float([*sys.argv, "inf"][2])))

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 MARK = "TESTED_INSTALLATION"  # handed on to every descendant, so that none of them can outlive the test
 OURS = ("MADSAFE_", "DATABASE_URL", "CELERY_", "LLAMAFACTORY_")
 KEY = "a key for tests only, long enough for the settings to take it"
+PATIENCE = 4.0  # on a machine that does other things too; such times only end what would never end
 COUNTS = ("read", "kept", "duplicate", "rejected", "failed")
 
 
@@ -69,10 +70,10 @@ class Running:
     def wait(self, seconds: float) -> Finished:
         """Its end; a test fails with what it wrote when it does not end in time."""
         try:
-            code = self.process.wait(seconds)
+            code = self.process.wait(PATIENCE * seconds)
         except subprocess.TimeoutExpired:
             said = f"{self.out[-3000:]}{self.err[-3000:]}"
-            pytest.fail(f"{self.process.args} did not end within {seconds:.0f} s:\n{said}")
+            pytest.fail(f"{self.process.args} did not end within {PATIENCE * seconds:.0f} s:\n{said}")
         return Finished(code, self.out, self.err)
 
     @property
@@ -219,12 +220,12 @@ def postgres_database() -> Iterator[str]:
 
 def wait_until(condition: Callable[[], Any], seconds: float = 60.0, what: str = "") -> Any:
     """What `condition` gives once it is true; the test fails when it never is."""
-    deadline, pause = time.monotonic() + seconds, threading.Event()
+    deadline, pause = time.monotonic() + PATIENCE * seconds, threading.Event()
     while True:
         found = condition()
         if found:
             return found
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s in vain{f' for {what}' if what else ''}"
+        assert time.monotonic() < deadline, f"waited {PATIENCE * seconds:.0f} s in vain{f' for {what}' if what else ''}"
         pause.wait(0.02)
 
 

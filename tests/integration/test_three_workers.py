@@ -32,7 +32,7 @@ def test_three_workers_share_a_run_and_ask_no_row_twice(made: Installation) -> N
     import_rows(made, ROWS)
     for number in range(WORKERS):
         worker(made, f"host-{number}")
-    with counting_stub(0.0, shut=True) as stub:
+    with counting_stub(0.0, most=0) as stub:
         queue(made, stub, **BARRED)
         wait_until(lambda: len(made.rows(OWNERS)) == WORKERS, 120, "all workers at work, with no answer yet")
         stub.open()
@@ -49,7 +49,7 @@ def test_with_the_shipped_defaults_the_part_of_a_killed_host_goes_to_another_whe
 ) -> None:
     import_rows(made, ROWS // 3)  # a part for each
     killed, _ = worker(made, "host-1"), worker(made, "host-2")
-    with counting_stub(0.0, shut=True) as stub:
+    with counting_stub(0.0, most=0) as stub:
         queue(made, stub, **BARRED)
         wait_until(lambda: len(made.rows(OWNERS)) == 2, 120, "both workers at work, with no answer yet")
         killed.kill()

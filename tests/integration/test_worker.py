@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from madsafe_web.core.management.commands.serve import worker_command
+from tests.helpers.asked_run import ENDED, SETTINGS, STATE, assert_each_row_once, import_rows, queue
+from tests.helpers.counting_stub import counting_stub
 from tests.helpers.installation import (
     Installation,
     Running,
@@ -41,10 +43,6 @@ class Place:
     def command(self) -> Running:
         return self.installation.start("manage.py", "run_pipeline", chain(self.installation), "--queue", "--json")
 
-    def labelled(self) -> int:
-        rows = "SELECT COUNT(*) FROM core_runrow w JOIN core_run r ON r.id = w.run_id WHERE r.stage = 'label'"
-        return int(self.installation.one(rows))
-
 
 def chain(installation: Installation) -> str:
     """Import, some seconds of `label`, and a stage after it."""
@@ -67,7 +65,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ExitStack() as stack:
         database = stack.enter_context(postgres_database()) if request.param == "postgresql" else ""
         broker = redis_url() if request.param == "redis" else ""
-        env = {**LEASE, **({"CELERY_BROKER_URL": broker} if broker else {})}
+        env = {**LEASE, **SETTINGS, **({"CELERY_BROKER_URL": broker} if broker else {})}
         made = stack.enter_context(installed(tmp_path / "installation", database, **env)).migrated()
         yield Place(made, (lambda: lose_in_redis(broker)) if broker else (lambda: lose_files(made)))
 
@@ -98,7 +96,7 @@ def lose_files(made: Installation) -> int:
 
 def test_a_worker_does_a_queued_chain(place: Place, expected: list[tuple[Any, ...]]) -> None:
     place.worker()
-    done = place.command().wait(45)
+    done = place.command().wait(200)
     assert done.code == 0, done.err
     assert done.counts == expected
 
@@ -108,22 +106,41 @@ def test_a_worker_makes_itself_heard(place: Place) -> None:
     wait_until(lambda: place.installation.one("SELECT COUNT(*) FROM core_workerpulse"), 30, "a sign of the worker")
 
 
-def test_a_second_worker_goes_on_where_the_first_was_killed(place: Place, expected: list[tuple[Any, ...]]) -> None:
-    first, command = place.worker(), place.command()
-    wait_until(place.labelled, 60, "rows of label")
-    first.kill()
-    assert 0 < place.labelled() < ROWS
-    place.worker()
-    done = command.wait(45)
-    assert done.code == 0, done.err
-    assert done.counts == expected
-    assert place.labelled() == ROWS
+def test_a_second_worker_goes_on_where_the_first_was_killed(place: Place) -> None:
+    rows, made = 1200, place.installation
+    import_rows(made, rows)
+    with counting_stub(0.0, most=rows // 2) as stub:
+        first = place.worker()
+        queue(made, stub, connections=8, total_timeout=1000)
+        wait_until(lambda: made.one(ENDED) == rows // 2, 60, "the rows that are answered")
+        first.kill()
+        stub.open()
+        place.worker()
+        wait_until(lambda: made.one(STATE) not in ("queued", "running"), 60, "the end of the run")
+        counts = stub.counts()
+    assert made.one(STATE) == "done", made.errors()
+    assert_each_row_once(made, rows, counts)
+    assert counts.repeated <= 8
 
 
 def test_a_lost_message_is_rung_again(place: Place, expected: list[tuple[Any, ...]]) -> None:
     command = place.command()
     wait_until(place.lose, 30, "a message to lose")
     place.worker()
-    done = command.wait(45)
+    done = command.wait(200)
     assert done.code == 0, done.err
     assert done.counts == expected
+
+
+def test_a_worker_starts_where_a_kill_left_half_a_file_of_its_broker(tmp_path: Path) -> None:
+    with installed(tmp_path / "installation") as made:
+        broker = made.migrated().var / "broker"
+        for path in (broker / "control" / "celery.exchange", broker / "queue" / "1_broken.celery.msg"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+        worker = made.start(*worker_command()[1:])
+        wait_until(lambda: not list((broker / "queue").glob("1_*")), 60, "the broken message to be read")
+        assert worker.process.poll() is None, worker.err
+        done = made.start("manage.py", "run_pipeline", chain(made), "--queue", "--json").wait(200)
+        assert done.code == 0, done.err
+        assert worker.process.poll() is None, worker.err

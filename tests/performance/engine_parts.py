@@ -1,8 +1,9 @@
 """The processes that `engine.py` starts: the stub server, and each client that is measured against it.
 
-`python -m tests.performance.engine_parts stub MS` prints its port. Every other part (bare, ours, openai) takes a base
-URL, a number of connections and a number of rows, and prints what it measured as one JSON object: rows a second,
-milliseconds of CPU a row, MB above what it held before, rows that failed.
+`python -m tests.performance.engine_parts stub MS [RATE]` prints its port; above so many requests a second it refuses.
+Every other part (bare, ours, openai) takes a base URL, a number of connections and a number of rows, and prints what it
+measured as one JSON object: rows a second, milliseconds of CPU a row, MB above what it held before, rows that failed.
+`ours` also takes the options of the endpoint as JSON.
 """
 
 from __future__ import annotations
@@ -25,18 +26,32 @@ PROMPT = "第{}号问题：请说明城市里怎样节约用水，以及为什�
 REPLY = orjson.dumps(
     {
         "choices": [{"message": {"role": "assistant", "content": "0.25"}, "finish_reason": "stop"}],
-        "usage": {"prompt_tokens": 40, "completion_tokens": 4},
+        "usage": {"prompt_tokens": 40, "completion_tokens": 4, "total_tokens": 44},
     }
 )
+REFUSAL = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n"
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b" % (len(REPLY), REPLY)
 LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+
+class Cap:
+    """So many requests in each second of the clock; 0 for any number."""
+
+    def __init__(self, rate: int) -> None:
+        self.rate, self.second, self.count = rate, 0, 0
+
+    def passed(self) -> bool:
+        """Whether one more is too many."""
+        now = int(time.monotonic())
+        self.second, self.count = now, self.count + 1 if now == self.second else 1
+        return 0 < self.rate < self.count
 
 
 class Stub(asyncio.Protocol):
     """Answers every request `wait` seconds after its last byte; no more of HTTP than the clients here need."""
 
-    def __init__(self, wait: float) -> None:
-        self.wait, self.received = wait, b""
+    def __init__(self, wait: float, cap: Cap) -> None:
+        self.wait, self.cap, self.received = wait, cap, b""
         self.loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -51,16 +66,16 @@ class Stub(asyncio.Protocol):
             if len(self.received) < whole:
                 return
             self.received = self.received[whole:]
-            self.loop.call_later(self.wait, self.answer)
+            self.loop.call_later(self.wait, self.answer, REFUSAL if self.cap.passed() else ANSWER)
 
-    def answer(self) -> None:
+    def answer(self, said: bytes) -> None:
         if not self.transport.is_closing():
-            self.transport.write(ANSWER)
+            self.transport.write(said)
 
 
-async def stub(milliseconds: float) -> None:
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Stub(milliseconds / 1000), "127.0.0.1", 0, backlog=2048)
+async def stub(milliseconds: float, rate: int = 0) -> None:
+    loop, cap = asyncio.get_running_loop(), Cap(rate)
+    server = await loop.create_server(lambda: Stub(milliseconds / 1000, cap), "127.0.0.1", 0, backlog=2048)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -128,7 +143,7 @@ async def process(row: str, params: Params, context: None, ask: Any) -> Any:
     return Result(found) if found else Result(None, Outcome.UNPARSED)
 
 
-def ours(url: str, connections: int, count: int) -> Callable[[], int]:
+def ours(url: str, connections: int, count: int, options: str = "{}") -> Callable[[], int]:
     """A run of the real engine; made, queued and cut into chunks before the clock runs. Gives the failed rows."""
     from madsafe_web.core.llm.endpoints import endpoint_declare
     from madsafe_web.core.models import Generation
@@ -140,9 +155,8 @@ def ours(url: str, connections: int, count: int) -> Callable[[], int]:
     points = {name: f"{here}:{name}" for name in ("plan", "fetch", "write")}
     stage = RowStage(name="measured", params=Params, process=process, **points)
     stages.stages = lambda: {"measured": stage}  # type: ignore[assignment]
-    endpoint_declare(
-        "stub", {"backend": "openai_compatible", "base_url": url, "model": "m", "concurrency": connections}
-    )
+    facts = {"backend": "openai_compatible", "base_url": url, "model": "m", "concurrency": connections}
+    endpoint_declare("stub", {**facts, "options": json.loads(options)})
     run = service.run_create(stage_name="measured", values={"rows": count})
     assert service.run_start(run)
 
@@ -172,14 +186,14 @@ def measured(work: Callable[[], int], count: int) -> dict[str, float]:
 
 def main(part: str, *arguments: str) -> None:
     if part == "stub":
-        asyncio.run(stub(float(arguments[0])))
+        asyncio.run(stub(float(arguments[0]), *map(int, arguments[1:])))
         return
     url, connections, count = arguments[0], int(arguments[1]), int(arguments[2])
     if part == "ours":
         import django
 
         django.setup()
-        work = ours(url, connections, count)
+        work = ours(url, connections, count, *arguments[3:])
     else:
         client: Callable[[str, int, int], Awaitable[None]] = {"bare": bare, "openai": openai}[part]
 

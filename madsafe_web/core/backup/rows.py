@@ -22,7 +22,7 @@ PART_BYTES = 4 * 2**20  # of lines, before they are compressed
 LEVEL = 1  # of gzip: twice as fast as the usual 6 and only a tenth larger
 BATCH = 500
 # Sessions end with a restore, and no worker of the old place is heard any more.
-LEFT_OUT = frozenset({"django_session", "core_workerpulse"})
+LEFT_OUT = frozenset({"django_session", "core_workerpulse", "core_endpointsharer"})
 # What JSON holds just as the databases do; the values of all other fields are converted.
 PLAIN = (
     *(models.CharField, models.TextField, models.IntegerField, models.FloatField, models.BooleanField),

@@ -122,6 +122,15 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class Shared(Protocol):
+    """A backend with limits (`rpm`, `tpm`) that all workers keep together."""
+
+    def share(self, workers: int) -> None:
+        """Keep to one part of so many. Called in the loop."""
+        ...
+
+
+@runtime_checkable
 class Patient(Protocol):
     """A backend whose calls may wait for their turn, or before another attempt.
 

@@ -154,6 +154,8 @@ def backend_of(wanted: EndpointSpec) -> Backend:
     create: Callable[[EndpointSpec], Backend] = module.create
     served: Callable[[EndpointSpec], Server] = module.create  # what it is for those in SERVED
     urls = options.urls(wanted.base_url, wanted.options)
+    if len(urls) > 1 and wanted.backend == "openai_batch":  # as saved by 0.1.0; they may mean another provider
+        raise StageError(f"Endpoint '{wanted.name}': batches go to one server. Take 'replicas' out of its options.")
     try:
         if len(urls) == 1 or wanted.backend not in SERVED:
             return create(wanted)

@@ -4,6 +4,7 @@ No waiting happens here and no clock is read but the one given, so every rule is
 shared by all calls to an endpoint: what one of them is told holds for every other.
 
 - Calls go evenly spaced by `rpm`, and by `tpm` with the tokens they may take; what a call did not use is given back.
+  Where several workers ask one endpoint, each keeps to its part of these limits (see core/runs/sharing.py).
 - A refusal (429) is a cool-down for all, for as long as the server asked. The rate falls to nine tenths of what went
   through before the first refusal, to eight tenths of itself at each later one, and grows by one hundredth a second.
 - After `trip` failures without a success between them, the circuit is open: nothing goes for 2, 4, 8 … seconds, then
@@ -45,6 +46,7 @@ class Limiter:
         self._rpm, self._tpm, self._trip = rpm, tpm, trip
         self._backoff, self._longest = backoff, longest_wait
         self._clock, self._jitter = clock, jitter or random.Random()
+        self._sharers = 1
         self._rate = 0.0  # calls a second that the refusals so far leave; 0 before the first
         self._refused_at = 0.0  # the rate that was refused last; 0 while none is known
         self._grown = 0.0
@@ -60,6 +62,10 @@ class Limiter:
     @property
     def broken(self) -> bool:
         return self._openings > MOST_OPENINGS
+
+    def share(self, workers: int) -> None:
+        """The limits are those of so many workers together: keep to an equal part."""
+        self._sharers = max(1, workers)
 
     def quiet(self) -> float:
         """Seconds for which no call may go; 0 when they may."""
@@ -78,13 +84,16 @@ class Limiter:
         if self._tpm:
             self._token_slot = max(self._token_slot, earliest)
             slot = max(slot, self._token_slot)
-            self._token_slot += tokens * 60 / self._tpm
+            self._token_slot += self._token_seconds(tokens)
         return max(0.0, slot - now)
 
     def settle(self, reserved: float, used: float) -> None:
         """Give back what a call reserved and did not use."""
         if self._tpm:
-            self._token_slot -= (reserved - used) * 60 / self._tpm
+            self._token_slot -= self._token_seconds(reserved - used)
+
+    def _token_seconds(self, tokens: float) -> float:
+        return tokens * 60 * self._sharers / self._tpm
 
     def answered(self) -> None:
         """The server is there: it answered whole, be it with something that is no completion."""
@@ -126,7 +135,7 @@ class Limiter:
         """Calls a second; 0 for any number."""
         if self._rate:
             self._grow()
-        rates = [rate for rate in (self._rate, self._rpm / 60) if rate]
+        rates = [rate for rate in (self._rate, self._rpm / 60 / self._sharers) if rate]
         return min(rates, default=0.0)
 
     def _grow(self) -> None:

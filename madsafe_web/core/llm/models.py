@@ -85,6 +85,17 @@ def wrong_fallback(name: str, fallback: str) -> str:
     return ""
 
 
+class EndpointSharer(models.Model):
+    """A worker that keeps to its part of an endpoint's limits, and until when it is taken to live."""
+
+    endpoint = models.ForeignKey(Endpoint, on_delete=models.CASCADE)
+    worker = models.CharField(max_length=120)
+    until = models.DateTimeField()  # by the clock of the database
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["endpoint", "worker"], name="endpoint_sharer_once")]
+
+
 class PromptTemplate(models.Model):
     """The exact text of a template that produced something."""
 

@@ -12,8 +12,8 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Coroutine, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,13 +22,12 @@ from django.conf import settings
 from madsafe_web.core.llm import options, structured
 from madsafe_web.core.llm.base import Call, CallError, EndpointDown, Reply
 from madsafe_web.core.llm.batch_client import BatchClient
+from madsafe_web.core.llm.batch_notes import Batch, Notes
 from madsafe_web.core.llm.completion import completed, refused, without_key
 from madsafe_web.core.llm.openai_compatible import HttpEndpoint
 from madsafe_web.core.runs.errors import NeedsPeople
-from madsafe_web.core.textio import atomic_write
 
 ENDED = ("completed", "failed", "expired", "cancelled")
-KEPT_S = 30 * 24 * 3600.0  # as long as providers keep result files
 
 
 class BatchEndpoint(HttpEndpoint, Protocol):
@@ -49,16 +48,6 @@ class Pace:
     batch_patience: float = 300.0
 
 
-@dataclass(slots=True)
-class Batch:
-    """What is noted of a batch: the ids of its calls, their digest, and the provider's id once it has one."""
-
-    digest: str
-    ids: list[str]
-    id: str = ""
-    made: float = field(default_factory=time.time)
-
-
 def create(endpoint: BatchEndpoint) -> OpenAIBatchBackend:
     """The backend of one endpoint. Raises ValueError (outbound.Refused) for a base URL that must not be asked."""
     names = Pace.__dataclass_fields__
@@ -74,10 +63,8 @@ class OpenAIBatchBackend:
     offline_rules = False
 
     def __init__(self, client: BatchClient, endpoint: BatchEndpoint, folder: Path, pace: Pace) -> None:
-        self._client, self._endpoint, self._folder, self._pace = client, endpoint, folder, pace
+        self._client, self._endpoint, self._notes, self._pace = client, endpoint, Notes(folder), pace
         self._began = False
-        self._noted: dict[str, Batch] = {}  # call → the batch of an earlier or another worker that holds it
-        self._known: set[str] = set()  # digests of the notes that were read or written here
         self._bodies: dict[str, dict[str, Any]] = {}  # of the calls that wait for an answer
         self._gathered: list[str] = []
         self._answers: dict[str, asyncio.Future[Reply]] = {}
@@ -93,7 +80,7 @@ class OpenAIBatchBackend:
         NeedsPeople when the provider takes longer than we wait: the run is resumed later and finds its batches.
         """
         if not self._began:
-            self._noted = self._read(unsent=True)
+            self._notes.read(unsent=True)
             self._began = True
         if not self._bodies:  # nothing is waited for: patience begins anew
             self._be_patient()
@@ -137,6 +124,7 @@ class OpenAIBatchBackend:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._notes.close()
         await self._client.close()
 
     def _be_patient(self) -> None:
@@ -144,16 +132,17 @@ class OpenAIBatchBackend:
 
     def _send(self, key: str) -> None:
         """Wait for the batch that holds the call already, or gather it for the next one."""
-        batch = self._noted.get(key)
-        if batch is None:
-            if not self._patient:
-                return
+        digest = self._notes.holder(key)
+        if digest in self._followed:
+            return
+        if digest and (batch := self._notes.load(digest)):
+            self._followed.add(digest)
+            self._start(self._follow(batch, self._find(batch)))
+        elif self._patient:
+            self._notes.drop([key])  # the note is gone: its worker is done with it
             if not self._gathered:
                 self._start(self._flush())
             self._gathered.append(key)
-        elif batch.digest not in self._followed:
-            self._followed.add(batch.digest)
-            self._start(self._follow(batch, self._find(batch)))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -179,15 +168,15 @@ class OpenAIBatchBackend:
 
     def _not_sent(self, keys: list[str]) -> list[str]:
         """Those of the calls that no other worker sent meanwhile; the others wait for its batches."""
-        self._noted |= self._read(unsent=False)
-        for key in keys:
-            if key in self._noted:
-                self._send(key)
-        return [key for key in keys if key not in self._noted]
+        self._notes.read(unsent=False)
+        noted = {key for key in keys if self._notes.holder(key)}
+        for key in noted:
+            self._send(key)
+        return [key for key in keys if key not in noted]
 
     async def _submit(self, batch: Batch) -> str:
         """Send a batch. It is noted before, so that a kill in between leaves something to look for."""
-        self._note(batch)
+        self._notes.write(batch)
         return await self._client.submit({key: self._bodies[key] for key in batch.ids}, batch.digest)
 
     async def _find(self, batch: Batch) -> str:
@@ -204,7 +193,7 @@ class OpenAIBatchBackend:
             batch.id = await begin
             if not batch.id:
                 return self._again(batch)
-            self._note(batch)
+            self._notes.write(batch)
             state, files = await self._client.look(batch.id)
             while state not in ENDED:
                 await asyncio.sleep(self._pace.batch_poll)
@@ -215,7 +204,7 @@ class OpenAIBatchBackend:
             if earlier and await self._gone(batch, error):
                 return self._again(batch)
             if not batch.id and isinstance(error, CallError) and error.kind != "unreachable":
-                self._forget(batch)  # it was refused; an answer that was lost on the way is looked for later
+                self._notes.forget(batch)  # it was refused; an answer that was lost on the way is looked for later
             for key in batch.ids:
                 self._end(key, told(error))
         finally:
@@ -233,16 +222,11 @@ class OpenAIBatchBackend:
 
     def _again(self, batch: Batch) -> None:
         """Gather the calls of a batch that is not there; those that nobody asked yet come by themselves."""
-        self._forget(batch)
-        self._drop(batch.ids)
+        self._notes.forget(batch)
+        self._notes.drop(batch.ids)
         for key in batch.ids:
             if key in self._bodies:
                 self._send(key)
-
-    def _drop(self, keys: Iterable[str]) -> None:
-        """Know of no batch that holds these calls."""
-        for key in keys:
-            self._noted.pop(key, None)
 
     def _hand_out(self, batch: Batch, lines: list[dict[str, Any]], state: str) -> None:
         wanted, good = set(batch.ids), []
@@ -256,12 +240,12 @@ class OpenAIBatchBackend:
             good += [key] if isinstance(answer, Reply) else []
         for key in wanted:
             self._end(key, CallError(f"batch_{state}", f"The batch ended as {state} without this call."))
-        self._drop(set(batch.ids) - set(good))  # asked anew when they are retried
+        self._notes.drop(set(batch.ids) - set(good))  # asked anew when they are retried
         batch.ids = good
         if good:
-            self._note(batch)
+            self._notes.write(batch)
         else:
-            self._forget(batch)
+            self._notes.forget(batch)
 
     def _end(self, key: str, answer: Reply | CallError) -> None:
         self._be_patient()
@@ -274,38 +258,6 @@ class OpenAIBatchBackend:
         else:
             future.set_exception(answer)
             future.exception()  # looked at here: nobody may be waiting for this call yet
-
-    def _path(self, batch: Batch) -> Path:
-        return self._folder / f"{batch.digest}.json"
-
-    def _note(self, batch: Batch) -> None:
-        self._known.add(batch.digest)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(self._path(batch)) as file:
-            file.write(json.dumps(asdict(batch)).encode())
-
-    def _forget(self, batch: Batch) -> None:
-        self._path(batch).unlink(missing_ok=True)
-
-    def _read(self, *, unsent: bool) -> dict[str, Batch]:
-        """Every call of the batches whose notes were not read yet; notes older than the provider's files go.
-
-        `unsent` says whether to take those without the provider's id too: a worker may be sending them just now.
-        """
-        noted: dict[str, Batch] = {}
-        for path in sorted(self._folder.glob("*.json")):
-            if path.stem in self._known:
-                continue
-            try:
-                batch = Batch(**json.loads(path.read_bytes()))
-            except FileNotFoundError:  # its worker is done with it
-                continue
-            if time.time() - batch.made > KEPT_S:
-                path.unlink(missing_ok=True)
-            elif batch.id or unsent:
-                self._known.add(batch.digest)
-                noted |= dict.fromkeys(batch.ids, batch)
-        return noted
 
 
 def payload(model: str, call: Call) -> dict[str, Any]:

@@ -187,6 +187,10 @@ class OpenAICompatibleBackend:
         finally:
             self._waiting.discard(task)
 
+    def share(self, workers: int) -> None:
+        """See `Shared`."""
+        self._limiter.share(workers)
+
     def give_up_waiting(self) -> None:
         """See `Patient`."""
         self._patient = False

@@ -23,6 +23,7 @@ ASKING = (
 )
 # How vLLM shares an accelerator, and how long it may take to load: see vllm_options.py.
 SHARING = ("gpu_memory_utilization", "max_num_seqs", "load_timeout")
+DECIDING_NOTHING = frozenset((*NAMES, *ASKING, *SHARING))
 MOST_REPLICAS = 64
 LONGEST_REST_S = 3600
 
@@ -72,8 +73,7 @@ def _number(value: Any, least: float, most: float) -> bool:
 
 def deciding(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options that may change what is answered."""
-    left_out = (*NAMES, *ASKING, *SHARING)
-    return {name: value for name, value in options.items() if name not in left_out}
+    return {name: value for name, value in options.items() if name not in DECIDING_NOTHING}
 
 
 def urls(base_url: str, options: Mapping[str, Any]) -> list[str]:

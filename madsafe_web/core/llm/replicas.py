@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from madsafe_web.core.llm.base import OF_THE_SERVER, Backend, Call, CallError, EndpointDown, Patient, Reply
+from madsafe_web.core.llm.base import OF_THE_SERVER, Backend, Call, CallError, EndpointDown, Patient, Reply, Shared
 
 REST_S = 30.0
 # Errors that any other server would give too: of the key, the model, the request. All others may be of one server only.
@@ -73,6 +73,12 @@ class Replicas:
     def refusals(self) -> int:
         """See `Patient`."""
         return sum(one.backend.refusals for one in self._replicas if isinstance(one.backend, Patient))
+
+    def share(self, workers: int) -> None:
+        """See `Shared`."""
+        for one in self._replicas:
+            if isinstance(one.backend, Shared):
+                one.backend.share(workers)
 
     def give_up_waiting(self) -> None:
         """See `Patient`."""

@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.utils.translation import gettext as _
 
 from madsafe_web.core.llm import options, structured
-from madsafe_web.core.llm.vllm_options import COMPACT, ENGINE
+from madsafe_web.core.llm.vllm_options import COMPACT, ENGINE, SAFE
 
 if TYPE_CHECKING:
     from madsafe_web.core.models import Endpoint
@@ -61,6 +61,7 @@ def _arguments(endpoint: Endpoint, address: SplitResult) -> list[str]:
         "served-model-name": endpoint.model,
         "host": host,
         "port": port,
+        "load-format": SAFE["load_format"],
         "generation-config": "vllm",  # else the model's own settings fill in what a request leaves out
         **{name.replace("_", "-"): serve[name] for name in (*ENGINE, "reasoning_parser") if name in serve},
     }

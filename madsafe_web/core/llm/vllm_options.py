@@ -5,7 +5,7 @@
   chat_template_kwargs  fields for the model's chat template, such as {"enable_thinking": false}
   structured_output     "vllm": stages that want JSON hold replies to its schema
   ENGINE         arguments of vLLM's `LLM` by their own names
-No option can make it run code of a model.
+No option can make it run code of a model or read weights that are no safetensors.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ ENGINE: dict[str, tuple[type, float]] = {
 }
 SECONDS = {"total_timeout": 86_400, "load_timeout": 86_400}
 OF_THE_SERVER = ("model", "reasoning_parser")  # texts in the option `serve`, beside ENGINE: see vllm_command.py
+SAFE = {"trust_remote_code": False, "load_format": "safetensors"}  # neither code of a model nor pickles
 COMPACT = {"backend": "xgrammar", "disable_any_whitespace": True}  # else a model may write tabs until max_tokens
 
 
@@ -57,7 +58,7 @@ class Options:
 
     def settings(self, model: str) -> dict[str, Any]:
         """The first line for the child: the arguments of `LLM`, and what goes to its chat template."""
-        engine: dict[str, Any] = {"model": model, "trust_remote_code": False, "seed": 0, **self.engine}
+        engine: dict[str, Any] = {"model": model, **SAFE, "seed": 0, **self.engine}
         if self.structured:
             engine["structured_outputs_config"] = COMPACT
         return {"engine": engine, "chat_template_kwargs": dict(self.chat_template_kwargs)}

@@ -17,7 +17,7 @@ import httptools
 
 from madsafe_web.core import outbound
 
-KEPT_S = 15.0  # how long an idle connection is used again: servers close theirs after a while
+KEPT_S = 4.0  # how long an idle connection is used again: vLLM and others on uvicorn close theirs after five
 HEAD_BYTES = 64 << 10
 ENCODING, LENGTH, CODING, RETRY_AFTER = "content-encoding", "content-length", "transfer-encoding", "retry-after"
 ANY_PACKING = 47  # gzip or zlib, as the bytes say

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 PER = 1_000_000  # tokens that a price is for
+MINUTE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +22,24 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What an endpoint costs and bears: prices per million tokens, None where nobody wrote one."""
+    """What an endpoint costs and bears: prices per million tokens, None where nobody wrote one; the calls and tokens a
+    minute that it allows, 0 where no limit is known.
+    """
 
     concurrency: int
     price_in: float | None = None
     price_out: float | None = None
     currency: str = ""
+    rpm: float = 0
+    tpm: float = 0
+
+    def seconds(self, calls: int, tokens: int, each: float) -> float:
+        """How long so many calls of `each` seconds take: as its width or a limit allows, whichever is less."""
+        return max(
+            calls * each / self.concurrency,
+            MINUTE_S * calls / self.rpm if self.rpm else 0.0,
+            MINUTE_S * tokens / self.tpm if self.tpm else 0.0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +57,9 @@ class Share:
 
 def terms(concurrency: int, options: Mapping[str, Any]) -> Terms:
     """The terms that an endpoint's options state."""
-    return Terms(concurrency, options.get("price_in"), options.get("price_out"), str(options.get("currency", "")))
+    limits = {name: options.get(name, 0) for name in ("rpm", "tpm")}
+    prices = options.get("price_in"), options.get("price_out"), str(options.get("currency", ""))
+    return Terms(concurrency, *prices, **limits)
 
 
 def shares(rows: Sequence[Sequence[Call]], total: int, endpoints: Mapping[str, Terms]) -> list[Share]:
@@ -66,7 +81,7 @@ def _share(name: str, calls: Sequence[Call], scale: float, held: Terms) -> Share
     if held.price_in is not None or held.price_out is not None:
         cost = (prompt * (held.price_in or 0.0) + completion * (held.price_out or 0.0)) / PER
     mean = _mean(call.seconds for call in calls)
-    seconds = None if mean is None else number * mean / held.concurrency
+    seconds = None if mean is None else held.seconds(number, prompt + completion, mean)
     return Share(name, number, prompt, completion, cost, held.currency, seconds)
 
 

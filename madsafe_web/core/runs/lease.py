@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -126,11 +126,12 @@ def release(chunk: Chunk, owner: str) -> None:
 class Heartbeat:
     """While entered, keeps leases alive from a thread of its own and watches for pause and cancel.
 
-    `pks` are the chunks in hand; whoever claims, finishes or gives back a chunk changes it.
+    `pks` are the chunks in hand; whoever claims, finishes or gives back a chunk changes it. `renew` is called at each
+    beat, in that thread.
     """
 
-    def __init__(self, run: Run, owner: str) -> None:
-        self.run, self.owner = run, owner
+    def __init__(self, run: Run, owner: str, renew: Callable[[], None] | None = None) -> None:
+        self.run, self.owner, self._renew = run, owner, renew
         self.pks: set[int] = set()
         self.stop_asked = threading.Event()
         self._over = threading.Event()
@@ -164,6 +165,8 @@ class Heartbeat:
 
     def _extend(self) -> None:
         pulse()
+        if self._renew:
+            self._renew()
         before = set(self.pks)
         kept = Chunk.objects.filter(pk__in=before, owner=self.owner, state=Chunk.State.LEASED)
         if kept.update(lease_until=lease_end()) < len(before & self.pks):  # without those finished in between

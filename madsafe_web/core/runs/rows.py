@@ -19,7 +19,18 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
-from madsafe_web.core.llm.base import Backend, Call, CallError, EndpointDown, Finish, Likelihood, Patient, Reply, Scorer
+from madsafe_web.core.llm.base import (
+    Backend,
+    Call,
+    CallError,
+    EndpointDown,
+    Finish,
+    Likelihood,
+    Patient,
+    Reply,
+    Scorer,
+    Shared,
+)
 from madsafe_web.core.llm.endpoints import CallKeys, backend_for, with_fallbacks
 from madsafe_web.core.models import Endpoint, Generation
 from madsafe_web.core.runs.asking import NEEDS_A_CALL, Asking, NotStored
@@ -182,6 +193,12 @@ class RowEngine:
     def _answer(self, answers: list[Answer]) -> None:
         if answers:
             self.loop.call_soon_threadsafe(_settle, answers)
+
+    def share(self, endpoint: str, workers: int) -> None:
+        """Keep to one part of so many of the endpoint's limits, where it has any. From any thread."""
+        backend = self.backends[endpoint]
+        if isinstance(backend, Shared):
+            self.loop.call_soon_threadsafe(backend.share, workers)
 
     def refusals(self) -> int:
         """How often servers said "too many requests" since the last look."""

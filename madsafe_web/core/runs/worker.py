@@ -22,6 +22,7 @@ from madsafe_web.core.runs.budget import OverBudget, PastDeadline
 from madsafe_web.core.runs.errors import LeaseLost, NeedsPeople, ProcessLost, StageError, Stopped
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.rows import RowEngine
+from madsafe_web.core.runs.sharing import Sharing
 from madsafe_web.core.runs.stage import RowStage, WholeStage
 from madsafe_web.core.runs.stages import point, stage
 
@@ -108,7 +109,13 @@ def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float, ow
 def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float, owner: str) -> None:
     context = point(declared.context)(run) if declared.context else None
     engine = RowEngine(declared, params, context, endpoint_names(run, declared))
-    with templates.using(versions.frozen(run)), engine, lease.Heartbeat(run, owner) as heartbeat:
+    sharing = Sharing(engine, owner)
+    with (
+        templates.using(versions.frozen(run)),
+        engine,
+        sharing,
+        lease.Heartbeat(run, owner, sharing.renew) as heartbeat,
+    ):
         if engine.offline_rules:
             Run.objects.filter(pk=run.pk).update(offline_rules=True)
         engine.apart = "" if run.shared_cache else str(run)

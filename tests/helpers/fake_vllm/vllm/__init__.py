@@ -110,6 +110,8 @@ class LLM:
             if text.startswith("refused"):  # while the requests are added, before any is run
                 raise VLLMValidationError(f"This model's maximum context length is 64 tokens.\n{text}")
         self._note("batches", len(texts))
+        while (self.folder / "wait").exists():
+            threading.Event().wait(0.02)
         for text in texts:
             self._misbehave(text)
         pairs = zip(texts, sampling_params, strict=True)
