@@ -273,6 +273,16 @@ RUN_SUBJECT_PAGES = {
     ),
     "suggest": "annotation:label",
 }
+# Stage → the function that tells the categories of its rows: (keys of rows) -> key → category as it is shown.
+RUN_SUBJECT_CATEGORIES = {
+    **dict.fromkeys(
+        ("label", "regenerate", "perplexity", "response_safety", "instruction_safety", "augment_related"),
+        "annotation.refused:of_prompts",
+    ),
+    "suggest": "annotation.refused:of_labels",
+    "augment_keyword": "annotation.refused:of_codes",
+    "evaluate": "evaluation.refused:of_items",
+}
 # The function that gives real prompts for the preview of a prompt template.
 TEMPLATE_EXAMPLES = "annotation.template_examples:examples"
 # What the apps above `annotation` have to do with the withdrawal of a corpus (annotation.derived).

@@ -120,6 +120,8 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # to the run, with a message: none of its rows failed
     "runs:retry": {"POST": only(302, "lead")},
     "runs:reread": {"POST": only(302, "lead")},
+    "runs:refused": {"GET": READ},
+    "runs:refusals": {"GET": READ},
     "runs:failed": {"GET": READ},
     # to the new run
     "runs:clone": {"POST": only(302, "lead")},

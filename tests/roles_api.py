@@ -45,6 +45,10 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # none of its rows failed
     "api:run-retry": {"POST": only(409, "lead")},
     "api:run-reread": {"POST": only(409, "lead")},
+    "api:run-budget": {"PUT": only(200, "lead")},
+    "api:run-clone": {"POST": only(201, "lead")},
+    "api:notices": {"GET": READ},
+    "api:notices-seen": {"POST": READ},
     "api:run-failed": {"GET": READ},
     "api:categories": {"GET": READ},
     # the body names no stage, no file, no label, no seat

@@ -30,7 +30,8 @@ from tests.roles import ROLES
 
 CORPUS_PARTS = ("", "-use", "-corrected", "-rejects", "-withdraw")
 API_USER_PARTS = ("-role", "-disable", "-enable", "-password", "-sign-out")
-RUN_VERBS = ("detail", "progress", "pause", "resume", "cancel", "retry", "reread", "failed", "clone", "edit")
+RUN_VERBS = ("detail", "progress", "pause", "resume", "cancel", "retry", "reread", "failed", "refused", "clone", "edit")
+API_RUN_VERBS = ("start", "pause", "resume", "cancel", "retry", "reread", "failed", "budget", "clone")
 World = dict[str, list[object]]  # full name of an address → its arguments, for every address that takes some
 PROMPTS_PARTS: World = {
     f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
@@ -99,7 +100,7 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
     """The objects of the API's addresses, which are those of the pages."""
     return {
         "api:run": [run],
-        **{f"api:run-{verb}": [run] for verb in ("start", "pause", "resume", "cancel", "retry", "reread", "failed")},
+        **{f"api:run-{verb}": [run] for verb in API_RUN_VERBS},
         "api:endpoint": [endpoint],
         **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected", "-withdraw")},
         "api:prompt": [prompt.pk],

@@ -6,19 +6,24 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from madsafe_web.core.access import can, scoped
 from madsafe_web.core.api.errors import Conflict
-from madsafe_web.core.api.fields import Body, Choice, Flag
+from madsafe_web.core.api.fields import Body, Choice, Flag, Text
 from madsafe_web.core.api.paging import ListQuery
 from madsafe_web.core.api.problems import MEDIA_TYPE, problem
 from madsafe_web.core.api.views import ApiView, ListView, NoBody
+from madsafe_web.core.llm.prices import MILLION
 from madsafe_web.core.method import NUMBER_OF, STAGES, stage_name, stage_purpose
 from madsafe_web.core.models import Run
-from madsafe_web.core.runs import dry, pages, service
-from madsafe_web.core.runs.progress import progress
+from madsafe_web.core.runs import drafts, dry, pages, service
+from madsafe_web.core.runs.deadline import parsed
+from madsafe_web.core.runs.drafts import run_deadline
+from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.runs.progress import Progress, progress
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
 
 STARTED_HERE = [name for name in STAGES if name not in WITH_A_PAGE_OF_THEIR_OWN]
@@ -58,6 +63,26 @@ class LogLine(serializers.Serializer[Any]):
     text = serializers.CharField()
 
 
+class Budget(serializers.Serializer[Any]):
+    """The most that a run may use; null is no limit."""
+
+    calls = serializers.IntegerField(allow_null=True)
+    tokens = serializers.IntegerField(allow_null=True)
+    money = serializers.FloatField(allow_null=True, help_text="In `currency`.")
+    seconds = serializers.IntegerField(allow_null=True, help_text="Of work.")
+    deadline = serializers.DateTimeField(allow_null=True, help_text="No call begins after it.")
+
+
+class Used(serializers.Serializer[Any]):
+    """What a run used so far; replies from the cache cost nothing."""
+
+    calls = serializers.IntegerField()
+    prompt_tokens = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    money = serializers.FloatField(help_text="In `currency`.")
+    currency = serializers.CharField(allow_blank=True)
+
+
 class RunDetail(RunLine):
     params = serializers.DictField(help_text="The frozen parameters of the stage.")
     outputs = serializers.DictField(
@@ -67,6 +92,9 @@ class RunDetail(RunLine):
     share = serializers.FloatField(allow_null=True, min_value=0, max_value=1, help_text="How much is done.")
     rate = serializers.FloatField(allow_null=True, help_text="Rows per second since the newest start.")
     ends = serializers.DateTimeField(allow_null=True, help_text="When it will have ended at this rate.")
+    budget = Budget()
+    used = Used()
+    shared_cache = serializers.BooleanField(help_text="Replies that other runs stored answer its calls.")
     failures = Failure(many=True)
     log = LogLine(many=True, help_text="The newest lines, newest first.")
 
@@ -93,6 +121,14 @@ class NewRun(Body):
     stage = Choice(choices=STARTED_HERE)
     params = serializers.DictField(required=False, help_text="See `stages`; what is left out has its default.")
     start = Flag(required=False, default=False, help_text="Start it at once.")
+    shared_cache = Flag(
+        required=False, default=True, help_text="Replies that other runs stored answer its calls; false asks all anew."
+    )
+    deadline = Text(
+        required=False,
+        max_length=40,
+        help_text="A time or how long from now (90m, 8h, 2d): no call to a model begins after it.",
+    )
 
 
 def run_lines(runs: list[Run]) -> list[dict[str, Any]]:
@@ -121,11 +157,28 @@ def run_detail(run: Run, *, rows: bool = False) -> dict[str, Any]:
                 **{name: getattr(run, name) for name in ("params", "error")},
                 "outputs": {name: value for name, value in run.outputs.items() if shown or name != "rows"},
                 **{name: getattr(now, name) for name in ("share", "rate", "ends")},
+                "budget": budget(run),
+                "used": used(run, now),
+                "shared_cache": run.shared_cache,
                 "failures": pages.errors(run),
                 "log": pages.log(run),
             }
         ).data
     )
+
+
+def budget(run: Run) -> dict[str, Any]:
+    """The most that a run may use, money in the currency's unit."""
+    limits = drafts.limits_of(run)
+    money = None if limits.cost is None else limits.cost / MILLION
+    shown = {"calls": limits.calls, "tokens": limits.tokens, "money": money, "seconds": limits.seconds}
+    return {**shown, "deadline": run.deadline}
+
+
+def used(run: Run, now: Progress) -> dict[str, Any]:
+    """What a run used, money in the currency's unit."""
+    counts = {name: getattr(now, name) for name in ("calls", "prompt_tokens", "completion_tokens")}
+    return {**counts, "money": now.cost / MILLION, "currency": run.currency}
 
 
 class Stages(ApiView):
@@ -168,7 +221,14 @@ class Runs(ListView):
 
     def create(self) -> Response:
         wanted = self.body(NewRun)
-        run = service.run_create(stage_name=wanted["stage"], values=wanted.get("params", {}), user=self.user)
+        try:
+            until = parsed(wanted.get("deadline", ""))
+        except ConfigError as error:
+            raise ValidationError({"deadline": str(error)}) from None
+        made = {"values": wanted.get("params", {}), "shared_cache": wanted["shared_cache"]}
+        run = service.run_create(stage_name=wanted["stage"], user=self.user, **made)
+        if until:
+            run_deadline(run=run, when=until, user=self.user)
         if wanted["start"]:
             run_queue(run=run, user=self.user, verb="run.start")
         return Response(run_detail(run), status=201)
@@ -190,8 +250,8 @@ class RunWrite(ApiView):
         run = self.row(Run, pk)
         if run_queue(run=run, user=self.user, verb=verb):
             return Response(run_detail(run))
-        if run.state == Run.State.FAILED and run.error:
-            # Not raised: that the run failed for want of something stays written.
+        if run.state in service.STARTABLE and run.error:
+            # Not raised: that the run lacks something, or is behind its deadline, stays written.
             return Response(problem(409, run.error, state=run.state), status=409, content_type=MEDIA_TYPE)
         raise Conflict("The run is already in work or has ended.", state=run.state)
 

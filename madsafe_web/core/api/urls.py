@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from madsafe_web.core.api import describing, endpoints, house, people, reference, run_rows, runs
+from madsafe_web.core.api import describing, endpoints, house, notices, people, reference, run_limits, run_rows, runs
 
 urlpatterns = [
     path("me/", house.MeView.as_view(), name="me"),
@@ -16,6 +16,10 @@ urlpatterns = [
     path("runs/<int:pk>/resume/", runs.RunResume.as_view(), name="run-resume"),
     path("runs/<int:pk>/cancel/", runs.RunCancel.as_view(), name="run-cancel"),
     path("runs/<int:pk>/retry/", run_rows.RunRetry.as_view(), name="run-retry"),
+    path("runs/<int:pk>/budget/", run_limits.RunBudget.as_view(), name="run-budget"),
+    path("runs/<int:pk>/clone/", run_limits.RunClone.as_view(), name="run-clone"),
+    path("notices/", notices.Notices.as_view(), name="notices"),
+    path("notices/seen/", notices.NoticesSeen.as_view(), name="notices-seen"),
     path("runs/<int:pk>/reread/", run_rows.RunReread.as_view(), name="run-reread"),
     path("runs/<int:pk>/failed/", run_rows.RunFailed.as_view(), name="run-failed"),
     path("endpoints/", endpoints.Endpoints.as_view(), name="endpoints"),

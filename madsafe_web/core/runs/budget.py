@@ -2,8 +2,7 @@
 
 A reservation is the most that the call can use, so what is answered never goes over the budget. When the rest is too
 small for another call beside those in flight, the call waits for them; when it is too small even without them, the run
-ends as over budget. With several workers each sees what the others used when it takes on its next chunk: the budget
-can then be passed by what they used meanwhile.
+ends as over budget. Several workers share a budget by slices of it, which they take in the database (slices.py).
 """
 
 from __future__ import annotations
@@ -37,6 +36,10 @@ class Amount:
     tokens: int = 0
     cost: int = 0
 
+    def parts(self) -> tuple[int, int, int]:
+        """Calls, tokens and cost."""
+        return self.calls, self.tokens, self.cost
+
     def __add__(self, other: Amount) -> Amount:
         return Amount(self.calls + other.calls, self.tokens + other.tokens, self.cost + other.cost)
 
@@ -52,6 +55,10 @@ class Limits:
     tokens: int | None = None
     cost: int | None = None
     seconds: int | None = None
+
+    def shared(self) -> tuple[int | None, int | None, int | None]:
+        """Calls, tokens and cost: what each worker takes its part of."""
+        return self.calls, self.tokens, self.cost
 
     def passed(self, amount: Amount) -> str:
         """The name of the first limit that an amount passes, "" for none."""
@@ -85,6 +92,10 @@ class Budget:
         late: str = "",
     ) -> None:
         self.limits, self.spent, self.reserved = limits, spent, Amount()
+        # How much of it this worker's slice lets it use in all, None where nothing has to be shared; what it used; and
+        # the most of a call that waits for a larger slice, with the number of those that wait.
+        self.granted: Limits | None = None
+        self.own, self.short, self._waiting, self._low = Amount(), Amount(), 0, Amount()
         self._prices, self._clock = prices or {}, clock
         self._ends = clock() + limits.seconds - worked if limits.seconds is not None else None
         self._late_at, self._late = (None if left is None else clock() + left), late
@@ -103,16 +114,20 @@ class Budget:
     def reserve(self, most: Amount) -> bool:
         """Whether so much is reserved now; else wait until a call in flight ends. Raises OverBudget."""
         self.refuse_late()
-        if not self.limits.passed(self.spent + self.reserved + most):
-            self.reserved += most
-            return True
         if limit := self.limits.passed(self.spent + most):
             raise OverBudget(self._sentence(limit, most))
-        return False
+        if self.limits.passed(self.spent + self.reserved + most):
+            return False
+        if self.granted and self.granted.passed(self.own + self.reserved + most):
+            self.short = most
+            return False
+        self.reserved += most
+        return True
 
     def settle(self, reserved: Amount, used: Amount) -> None:
         """The call was answered and used so much."""
         self.spent += used
+        self.own += used
         self.release(reserved)
 
     def release(self, reserved: Amount) -> None:
@@ -132,10 +147,8 @@ class Budget:
         """
         price = self._prices.get(endpoint)
         reserved = most_of(call, price)
-        while not self.reserve(reserved):
-            self._freed.clear()
-            await self._freed.wait()
-            go_on()
+        if not self.reserve(reserved):
+            await self._wait_for(reserved, go_on)
         try:
             reply = await backend.complete(call)
         except BaseException:
@@ -147,6 +160,46 @@ class Budget:
         cost = price.cost(reply.prompt_tokens, reply.completion_tokens) if price else 0
         self.settle(reserved, Amount(1, reply.prompt_tokens + reply.completion_tokens, cost))
         return reply
+
+    async def _wait_for(self, reserved: Amount, go_on: Callable[[], None]) -> None:
+        self._waiting += 1
+        try:
+            while True:
+                self._freed.clear()
+                await self._freed.wait()
+                go_on()
+                if self.reserve(reserved):
+                    return
+        finally:
+            self._waiting -= 1
+
+    def share(self) -> None:
+        """From now on only what is granted may be used. Call it before the first call."""
+        if any(one is not None for one in self.limits.shared()):
+            self._grant(Amount())
+
+    def running_short(self) -> bool:
+        """Whether calls wait for a larger slice, or half of what was granted last is gone. From any thread."""
+        granted = self.granted
+        return granted is not None and bool(self.short.calls or granted.passed(self.own + self.reserved + self._low))
+
+    async def stand_still(self) -> tuple[Amount, Amount, Amount]:
+        """Reserve nothing more until a slice is granted: what is in use, what all that wait need, and what one does."""
+        in_use, least, self.short = self.own + self.reserved, self.short, Amount()
+        self._grant(in_use)
+        return in_use, Amount(*(one * self._waiting for one in least.parts())), least
+
+    def grant(self, in_all: Amount, spent: Amount) -> None:
+        """This worker may use so much in all, and the database says what all workers used. Called in the loop."""
+        self._grant(in_all)
+        self.learn(spent)
+        self._freed.set()
+
+    def _grant(self, in_all: Amount) -> None:
+        pairs = zip(self.limits.shared(), in_all.parts(), strict=True)
+        self.granted = Limits(*(None if limit is None else one for limit, one in pairs))
+        new = in_all - self.own - self.reserved
+        self._low = Amount(*(max(1, one // 2) for one in new.parts()))
 
     def wake(self) -> None:
         """Let the calls that wait look again, as the run stops. Called in the loop."""

@@ -20,6 +20,7 @@ from madsafe_web.core.models import Chunk, Run, RunRow
 from madsafe_web.core.runs import lease, service, trails, usage
 from madsafe_web.core.runs.errors import LeaseLost, StageError, Stopped
 from madsafe_web.core.runs.rows import Finished, Generated, Group, RowEngine
+from madsafe_web.core.runs.slices import Slice
 from madsafe_web.core.runs.stage import Outcome, Result, RowStage
 from madsafe_web.core.runs.stages import point
 from madsafe_web.core.runs.storing import Ended, store_outcomes, store_replies, unknown
@@ -51,6 +52,7 @@ class Hand:
         self.run, self.engine, self.heartbeat = run, engine, heartbeat
         self._fetch, self._write = point(declared.fetch), point(declared.write)
         engine.again = trails.again(run)
+        self._slice = Slice(run, heartbeat.owner, engine)
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
         self._unwritten: list[Generated] = []
@@ -63,6 +65,7 @@ class Hand:
             while self._fill(deadline):
                 if self.engine.budget:
                     self.engine.budget.refuse_late()  # likelihoods and choices reserve nothing
+                self._slice.take()
                 group = self.engine.take()
                 self._store(group)
                 if self.engine.error:
@@ -78,6 +81,7 @@ class Hand:
             self._store_left()
             for pk in list(self._chunks):
                 lease.release(self._drop(pk), self.heartbeat.owner)
+            self._slice.give_back()
 
     def _fill(self, deadline: float) -> bool:
         """Claim chunks while the engine may run out of rows; whether there is any in hand."""
@@ -122,7 +126,7 @@ class Hand:
     def _transaction(self, group: Group, gone: Sequence[Ended]) -> list[int]:
         lease.hold(self.run, self._chunks.keys(), self.heartbeat.owner)
         store_replies(self.run, group.generated)
-        usage.count(next(iter(self._chunks)), group.generated)
+        self._slice.count(next(iter(self._chunks)), group.generated)
         usage.waited(next(iter(self._chunks)), self.engine.refusals())
         ended = [*gone, *self._written(group.finished)]
         for chunk, key, _ in ended:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from madsafe_web.core.runs import draft_views, notice_views, views
+from madsafe_web.core.runs import draft_views, notice_views, refused_views, views
 
 app_name = "runs"
 urlpatterns = [
@@ -19,6 +19,8 @@ urlpatterns = [
     path("<int:pk>/clone/", draft_views.clone, name="clone"),
     path("<int:pk>/edit/", draft_views.edit, name="edit"),
     path("<int:pk>/retry/", views.retry, name="retry"),
+    path("refusals/", refused_views.refusals, name="refusals"),
+    path("<int:pk>/refused/", refused_views.refused, name="refused"),
     path("<int:pk>/reread/", views.reread, name="reread"),
     path("<int:pk>/failed/", views.failed, name="failed"),
 ]

@@ -31,9 +31,10 @@ class Replied(Protocol):
     def reply(self) -> Reply: ...
 
 
-def count(chunk: int, replies: Iterable[Replied]) -> None:
-    """Add replies to what the run of a chunk used. Call it in the transaction that stores them, once for each reply.
+def count(chunk: int, replies: Iterable[Replied]) -> Amount:
+    """Add replies to what the run of a chunk used; gives what that is.
 
+    Call it in the transaction that stores them, once for each reply.
     Replies from the cache cost nothing and are not counted. All of them may go to any one chunk that the worker holds.
     """
     sums = dict.fromkeys(USED, 0)
@@ -45,6 +46,7 @@ def count(chunk: int, replies: Iterable[Replied]) -> None:
         sums["cost"] += used.cost
     if sums["calls"]:
         Chunk.objects.filter(pk=chunk).update(**{name: F(name) + value for name, value in sums.items()})
+    return Amount(sums["calls"], sums["prompt_tokens"] + sums["completion_tokens"], sums["cost"])
 
 
 def used_by(endpoint: Endpoint, reply: Reply) -> Amount:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from django.db import OperationalError
 from madsafe_web.core.access import can
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs import chain, service
-from madsafe_web.core.runs.errors import ConfigError
+from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.progress import progress
+from madsafe_web.core.runs.retrying import run_reread, run_retry
 from madsafe_web.core.runs.tasks import enqueue
 
 EXIT_DONE, EXIT_FAILED, EXIT_CONFIG, EXIT_PAUSED = 0, 1, 2, 3
@@ -46,6 +48,10 @@ class Command(BaseCommand):
         parser.add_argument("config", type=Path, help="a YAML file such as examples/sample.yaml")
         parser.add_argument("--json", action="store_true", help="print a JSON summary as the last line")
         parser.add_argument("--as", dest="user", metavar="USER", help="who the record names; without it the system")
+        parser.add_argument("--deadline", help="no call begins after it: a time, or how long from now (90m, 8h, 2d)")
+        again = parser.add_mutually_exclusive_group()
+        again.add_argument("--retry-failed", action="store_true", help="work on the failed rows of its runs once more")
+        again.add_argument("--reread", action="store_true", help="read stored replies again, without any call, first")
         parser.add_argument("--queue", action="store_true", help="leave the work to running workers and wait for them")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -54,10 +60,10 @@ class Command(BaseCommand):
         try:
             call_command("migrate", verbosity=0)
             user = named(options["user"])
-            runs = chain.prepare(chain.read(options["config"]), user)
+            runs = prepared(options, user)
             work = wait_through if options["queue"] else chain.work_through
             last = work(runs, Teller(self.stdout, len(runs)).say, user)
-        except ConfigError as error:
+        except (ConfigError, StageError) as error:
             self.stderr.write(str(error))
             sys.exit(EXIT_CONFIG)
         except OperationalError as error:
@@ -75,6 +81,24 @@ class Command(BaseCommand):
             }
             self.stdout.write(orjson.dumps(facts).decode())
         sys.exit(RESTING[last.state])
+
+
+def prepared(options: dict[str, Any], user: User | None) -> list[Run]:
+    """The runs of the chain; with the options for it, their failed rows are taken back.
+
+    Raises ConfigError, StageError.
+    """
+    declared = chain.read(options["config"])
+    if options["deadline"]:
+        declared = replace(declared, deadline=options["deadline"])
+    runs = chain.prepare(declared, user)
+    for run in runs:
+        if options["retry_failed"]:
+            run_retry(run=run, user=user)
+        elif options["reread"] and run.state == Run.State.DONE:
+            run_reread(run=run, user=user)
+        run.refresh_from_db()
+    return runs
 
 
 def named(name: str | None) -> User | None:
