@@ -149,7 +149,7 @@ def _store(job: Job, corpus: Corpus, batches: Iterator[Any]) -> None:
         job.check()
         done += len(rows)
         with nothing_collected(), job.commit() as progress:
-            prepare_writing()  # what a failing machine may lose of it is read again: the cursor is lost with it
+            prepare_writing()  # what a failing server loses of it is read again: the cursor is lost with it
             _hold(corpus)
             batch = sort_rows(corpus, rows)
             store(job.run, corpus, batch)
