@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -33,6 +34,7 @@ from madsafe_web.core.models import Run  # noqa: E402
 from madsafe_web.core.runs import chain  # noqa: E402
 
 WRITES = ("INSERT", "UPDATE", "DELETE", "COPY")
+ID = re.compile(r"\d+")  # in the name of a file; PostgreSQL gives no id twice, also where its row was rolled back
 SURVIVED = 0
 OF_RUNS = "JOIN core_run r ON r.id = x.run_id"
 OF_PROMPTS = "JOIN annotation_prompt p ON p.id = x.prompt_id"
@@ -153,7 +155,8 @@ def left() -> dict[str, Any]:
             found[name] = sorted([str(value) for value in row] for row in cursor.fetchall())
     folders = [path for path in settings.VAR_DIR.iterdir() if path.is_dir() and not path.is_symlink()]
     files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
-    found["files"] = sorted(str(path.relative_to(settings.VAR_DIR)) for path in files)
+    names = (str(path.relative_to(settings.VAR_DIR)) for path in files)
+    found["files"] = sorted(ID.sub("#", name) for name in names)
     return found
 
 
