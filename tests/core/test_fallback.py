@@ -18,6 +18,7 @@ from madsafe_web.core.runs.drafts import run_budget
 from madsafe_web.core.runs.errors import ConfigError
 from madsafe_web.core.runs.retrying import run_retry
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
+from madsafe_web.core.runs.trying_rows import Notes
 from madsafe_web.core.runs.worker import work_on
 from tests.factories import make_endpoint
 
@@ -217,3 +218,15 @@ def test_a_chain_with_fallbacks_in_a_circle_is_refused() -> None:
 def test_a_fallback_that_is_not_there_is_named() -> None:
     with pytest.raises(ConfigError, match="There is no endpoint 'gone'"):
         endpoint_declare("one", {"backend": "tiny_llama", "fallback": "gone"})
+
+
+def test_a_dry_run_shows_the_refusal_and_the_answer_of_the_fallback(
+    providers: dict[str, Provider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = Notes(process)
+    monkeypatch.setattr(stages, "stages", lambda: {"rows": replace(STAGE, process=notes.process)})
+    monkeypatch.setattr(f"{__name__}.fetch", lambda run, keys: [(key, held.setdefault(key, f"{key}")) for key in keys])
+    held: dict[str, str] = {}
+    work()
+    asked = [(one.endpoint, one.reply.finish, one.seconds is None) for one in notes.of(held["3"])]
+    assert asked == [("first", "content_filter", True), ("second", "stop", False)]
