@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -165,6 +166,20 @@ def test_a_chain_gives_its_runs_the_deadline_and_the_cache(tmp_path: Path) -> No
 def test_a_chain_with_a_wrong_deadline_or_cache_is_refused(tmp_path: Path, head: str) -> None:
     with pytest.raises(ConfigError):
         chained(tmp_path, head)
+
+
+@pytest.mark.parametrize("options", [(), ("--queue",)])
+def test_a_chain_that_begins_behind_its_deadline_exits_as_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    make_endpoint()
+    file = tmp_path / "chain.yaml"
+    file.write_text("stages: [asking]\n", encoding="utf-8")
+    monkeypatch.setattr(chain, "WAIT_S", -1.0)  # who waits fails
+    with pytest.raises(SystemExit) as left:
+        call_command("run_pipeline", file, "--deadline", "2001-01-01 00:00", *options)
+    assert (left.value.code, Run.objects.get().state, Served.calls) == (3, S.DRAFT, 0)
+    assert "has passed" in capsys.readouterr().err
 
 
 def test_resuming_behind_the_deadline_leads_to_where_it_is_set(lead: Person) -> None:
