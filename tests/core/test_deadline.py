@@ -16,6 +16,7 @@ from madsafe_web.core.runs.budget import Amount, Budget, Limits, PastDeadline
 from madsafe_web.core.runs.drafts import run_cache, run_clone, run_deadline
 from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.retrying import run_retry
+from madsafe_web.core.wording import is_known
 from tests.core.test_budget import Clock, Reply
 from tests.core.test_usage import Served, asking  # noqa: F401  # a stage of 20 rows and its endpoint
 from tests.factories import Person, make_endpoint, make_run
@@ -160,6 +161,18 @@ def test_a_chain_gives_its_runs_the_deadline_and_the_cache(tmp_path: Path) -> No
     left = deadline.seconds_left(run)
     assert left is not None and 0 < left <= 8 * 3600
     assert not run.shared_cache
+
+
+def test_a_run_of_a_chain_that_is_in_work_keeps_its_deadline_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_endpoint()
+    (run,) = chain.prepare(chained(tmp_path, ""))
+    service.run_start(run)
+    (run,) = chain.prepare(chained(tmp_path, "deadline: 8h"))
+    assert run.deadline is None
+    assert "is in work, so its deadline stays" in caplog.text
+    assert [event.text for event in run.events.filter(text__contains="its deadline stays") if is_known(event.text)]
 
 
 @pytest.mark.parametrize("head", ["deadline: soon", "cache: sometimes"])
