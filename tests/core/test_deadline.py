@@ -175,8 +175,12 @@ def test_a_run_of_a_chain_that_is_in_work_keeps_its_deadline_and_says_so(
     assert [event.text for event in run.events.filter(text__contains="its deadline stays") if is_known(event.text)]
 
 
-@pytest.mark.parametrize("head", ["deadline: soon", "cache: sometimes"])
-def test_a_chain_with_a_wrong_deadline_or_cache_is_refused(tmp_path: Path, head: str) -> None:
+WRONG = ["deadline: soon", "cache: sometimes", "endpoints: judge", "endpoints: [judge]"]
+WRONG += ["endpoints: {judge: qwen-turbo}", "endpoints: {judge: }", "endpoints: {judge: [qwen-turbo]}"]
+
+
+@pytest.mark.parametrize("head", WRONG)
+def test_a_chain_with_a_wrong_head_is_refused(tmp_path: Path, head: str) -> None:
     with pytest.raises(ConfigError):
         chained(tmp_path, head)
 

@@ -69,7 +69,17 @@ def read(path: Path) -> Chain:
     name = str(data.get("name", path.stem))[:40]
     steps = tuple(_step(path, number, entry) for number, entry in enumerate(data["stages"], 1))
     identity = hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
-    return Chain(name, f"{name}-{identity}", data.get("endpoints") or {}, steps, until, shared)
+    return Chain(name, f"{name}-{identity}", _endpoints(path, data.get("endpoints") or {}), steps, until, shared)
+
+
+def _endpoints(path: Path, declared: Any) -> dict[str, dict[str, Any]]:
+    """The fields of each endpoint by its name."""
+    if not isinstance(declared, dict):
+        raise ConfigError(f"{path}: write `endpoints:` as `name: {{field: value}}`.")
+    for name, fields in declared.items():
+        if not isinstance(fields, dict):
+            raise ConfigError(f"{path}, endpoint '{name}': write `{name}: {{field: value}}`.")
+    return declared
 
 
 def _step(path: Path, number: int, entry: Any) -> Step:
@@ -119,7 +129,7 @@ def _give_deadline(run: Run, until: deadline.When, user: User | None) -> None:
 def fallbacks_first(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The names of declared endpoints, each behind its fallback. Raises ConfigError where fallbacks go in a circle."""
     ordered: list[str] = []
-    waiting = {name: str((values or {}).get("fallback", "")) for name, values in endpoints.items()}
+    waiting = {name: str(values.get("fallback", "")) for name, values in endpoints.items()}
     while waiting:
         ready = [name for name, fallback in waiting.items() if fallback not in waiting]
         if not ready:
