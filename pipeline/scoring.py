@@ -37,7 +37,7 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
     newer = list(old.filter(_later(run)).values_list("pk", "prompt", "response"))
     if old.exclude(pk__in=[pk for pk, _, _ in newer]).delete()[0]:
         data_changed()
-    stay = {(prompt, response) for _, prompt, response in newer}
+    stay: set[tuple[int, int | None]] = {(prompt, response) for _, prompt, response in newer}
     written = [_without(stay, row, result) for _, row, result in rows]
     Score.objects.bulk_create(
         [
