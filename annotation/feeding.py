@@ -11,11 +11,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from itertools import islice
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, NamedTuple
 
 from annotation.importers.base import COUNTING, ImportedRow, Importer, ImportOptions, RejectedRow, row_key
@@ -46,6 +48,8 @@ class Ready(NamedTuple):
 
 
 Batch = list[Ready | RejectedRow]
+Coming = Future[int | Batch | None]  # what the second process gives next, None at the end
+Asked = SimpleQueue[Coming | None]  # None: nothing more is
 
 
 class Wanted(NamedTuple):
@@ -126,25 +130,46 @@ def _size(row: ImportedRow | RejectedRow) -> int:
 
 
 def _beside(wanted: Wanted) -> Generator[int | Batch, None, None]:
-    """As `_parts`, from a second process, which is at most a batch ahead: the pipe between them is short.
+    """As `_parts`, from a second process, which is at most two batches ahead: the pipe between them is short.
 
-    A thread takes the next part from the pipe while the database works on this one.
+    A thread takes the next part from the pipe while the database works on this one. It is a plain one, since an
+    executor takes no work once the first thread has ended, as it has while a worker is stopped at once.
     """
     ours, theirs = Pipe()
     command = [sys.executable, "-c", "from annotation.feeding import serve; serve()", str(theirs.fileno())]
-    with ours, theirs, ThreadPoolExecutor(1) as beside:
+    with ours, theirs:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], cwd=ROOT)
         theirs.close()  # so that its end is seen here
+        asked: Asked = SimpleQueue()
+        beside = Thread(target=_take, args=(ours, process, asked), name="feed", daemon=True)
+        beside.start()
         try:
             with suppress(ConnectionError):  # it is gone already, which the next look says
                 ours.send(wanted)
-            coming = beside.submit(_next, ours, process)
+            coming = _ask(asked)
             while (part := coming.result()) is not None:
-                coming = beside.submit(_next, ours, process)
+                coming = _ask(asked)
                 yield part
         finally:
             process.kill()  # which ends the wait of the thread too
             process.wait()
+            asked.put(None)
+            beside.join()
+
+
+def _ask(asked: Asked) -> Coming:
+    coming: Coming = Future()
+    asked.put(coming)
+    return coming
+
+
+def _take(parts: Connection, process: subprocess.Popen[bytes], asked: Asked) -> None:
+    """Take a part for each that is asked for, until None is."""
+    while coming := asked.get():
+        try:
+            coming.set_result(_next(parts, process))
+        except BaseException as error:  # for whoever waits
+            coming.set_exception(error)
 
 
 def _next(parts: Connection, process: subprocess.Popen[bytes]) -> int | Batch | None:

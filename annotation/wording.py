@@ -141,6 +141,7 @@ RUNS = (
     _("There is no corpus %(corpus)s. Nothing was withdrawn."),
     _("%(runs)s may be writing what derives from the corpus. Wait for them, then resume."),
     _("%(corpus)s: %(count)s prompts withdrawn, %(files)s uploaded files removed."),
+    _("%(count)s labels wait for people. Decide them under Labels, then press “Finish merging”."),
     _("There are no labels to merge. Run the stage 'label' first."),
     _("There is no published merge map. Merge the labels and publish the map first."),
 )

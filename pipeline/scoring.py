@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from django.db.models import Q
 
+from annotation.models import Prompt
 from annotation.rows import PromptRow
 from annotation.versions import data_changed
 from madsafe_web.core.llm.endpoints import endpoint_get
@@ -24,14 +27,18 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
     """Writer of the scoring stages: a value is a tuple of ScoreValue. A newer run of a scorer replaces its score.
 
     Where scoring failed, the older score stays. Where a run that started later has scored, as when failed rows of this
-    one are asked once more, that score stays, and the row counts as a duplicate.
+    one are asked once more, that score stays, and a row without any other counts as a duplicate. Call inside a
+    transaction.
     """
     scorer = scorer_name(run)
     scored = [row.id for _, row, result in rows if result.value is not None]
+    _lock(scored)
     old = Score.objects.filter(kind=run.stage, scorer=scorer, prompt__in=scored)
-    newer = set(old.filter(_later(run)).values_list("prompt_id", flat=True))
-    if old.exclude(prompt__in=newer).delete()[0]:
+    newer = list(old.filter(_later(run)).values_list("pk", "prompt", "response"))
+    if old.exclude(pk__in=[pk for pk, _, _ in newer]).delete()[0]:
         data_changed()
+    stay: set[tuple[int, int | None]] = {(prompt, response) for _, prompt, response in newer}
+    written = [_without(stay, row, result) for _, row, result in rows]
     Score.objects.bulk_create(
         [
             Score(
@@ -43,14 +50,26 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
                 detail=dict(one.detail),
                 run=run,
             )
-            for _, row, result in rows
-            if row.id not in newer
+            for (_, row, _), result in zip(rows, written, strict=True)
             for one in result.value or ()
         ],
         batch_size=1000,
     )
-    stays = Result(None, Outcome.DUPLICATE, NEWER)
-    return [stays if result.value is not None and row.id in newer else result for _, row, result in rows]
+    return written
+
+
+def _lock(prompts: list[int]) -> None:
+    """Make another run that scores these prompts wait, so that what is read of its scores holds until the end."""
+    locked = Prompt.objects.select_for_update(no_key=True).filter(pk__in=prompts)
+    list(locked.order_by("pk").values_list("pk", flat=True))  # one order for all workers: no deadlock
+
+
+def _without(stay: set[tuple[int, int | None]], row: PromptRow, result: Result) -> Result:
+    """The result without what has a newer score; where it had nothing else, a duplicate."""
+    if not result.value:
+        return result
+    values = tuple(one for one in result.value if (row.id, one.response) not in stay)
+    return replace(result, value=values) if values else Result(None, Outcome.DUPLICATE, NEWER)
 
 
 def _later(run: Run) -> Q:

@@ -13,6 +13,7 @@ from typing import Literal
 
 from django.conf import settings
 from django.db.models.functions import Now
+from django.utils import translation
 
 from madsafe_web.core.llm.endpoints import endpoint_declare, endpoint_get, spec
 from madsafe_web.core.llm.tiny_model import model_sha256
@@ -64,8 +65,10 @@ def training_get(job: Job) -> TrainingRun:
     wanted = training_config(job, model)
     folder = Path(settings.VAR_DIR, "training", f"run-{job.run.pk}")
     folder.mkdir(parents=True, exist_ok=True)
-    if problems := preflight.check(wanted, dataset, folder):
-        raise StageError(" ".join(f"{one.what} {one.what_to_do}" for one in problems))
+    with translation.override("en"):  # as everything that is stored, whatever MADSAFE_LANGUAGE is
+        problems = preflight.check(wanted, dataset, folder)
+    if problems:
+        raise StageError("\n".join(f"{one.what}\n{one.what_to_do}" for one in problems))
     written = config.write(folder, wanted, dataset)
     with job.commit():
         return TrainingRun.objects.create(

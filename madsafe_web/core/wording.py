@@ -19,15 +19,24 @@ from django.utils.module_loading import import_string
 _PLACE = re.compile(r"%\((\w+)\)s")
 _LONGEST = 2000  # characters: what is longer is no sentence of ours
 # Places that hold such texts themselves. Without one that is known there the whole is another text.
-_TEXTS = frozenset({"problem", "where", "advice", "kind", "found", "expected", "reason"})
+_TEXTS = frozenset({"problem", "where", "advice", "kind", "found", "expected", "reason", "part"})
 _MUST_BE_KNOWN = frozenset({"problem", "where"})
+_MOST_LINES = 50
 _DEEPEST = 6  # texts in the places of texts: one that is made up may be many texts in one another, in many ways
 Known = tuple[list[str], str]  # words, name, words, name, … words; and the whole
 
 
 def worded(text: str) -> str:
-    """The stored text in the language of the reader; as it is where it is none of the known ones."""
-    return (_translated(text) or text) if _is_foreign() else text
+    """The stored text in the language of the reader; as it is where it is none of the known ones.
+
+    Of a text of few lines that is none as a whole, each line may be one.
+    """
+    if not _is_foreign():
+        return text
+    lines = text.split("\n", _MOST_LINES)
+    told = [_translated(line) for line in lines]
+    whole = None if all(told) else _translated(text)
+    return whole or "\n".join(one or line for one, line in zip(told, lines, strict=True))
 
 
 worded_lazy = lazy(worded, str)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +74,23 @@ def test_the_second_process_ends_with_the_feed(path: Path, beside: None) -> None
         next(given)
         assert len(children()) == 1
     assert not children()
+
+
+def test_the_thread_that_takes_parts_ends_with_the_feed(path: Path, beside: None) -> None:
+    before = set(threading.enumerate())
+    with feed(IMPORTER, path, ImportOptions(), skip=0, counted=False) as given:
+        next(given)
+        assert len({*threading.enumerate()} - before) == 1
+    assert not {*threading.enumerate()} - before
+
+
+def test_rows_come_when_the_first_thread_has_ended_as_in_a_cold_stop_of_a_worker(
+    path: Path, beside: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with feed(IMPORTER, path, ImportOptions(), skip=0, counted=True) as given:
+        next(given)
+        monkeypatch.setattr(concurrent.futures.thread, "_shutdown", True)  # no executor takes work from then on
+        assert len(list(given)) == 10
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

@@ -107,6 +107,14 @@ def test_the_pages_show_it_to_everybody(annotator: Person, run: Run) -> None:
     assert "100.00 %" in annotator.get(reverse("runs:refused", args=[run.pk])).content.decode()
 
 
+def test_rows_that_nobody_counted_are_shown_as_a_dash(
+    annotator: Person, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refused_pages, "MOST_ROWS", 6)
+    page = annotator.get(reverse("runs:refused", args=[run.pk])).content.decode()
+    assert '<td class="num">–</td>' in page and ">None<" not in page
+
+
 def test_where_nothing_was_refused_the_page_says_so(annotator: Person) -> None:
     assert "Nothing was refused" in annotator.get(reverse("runs:refusals")).content.decode()
     assert "Nothing was refused" in annotator.get(reverse("runs:refused", args=[make_run().pk])).content.decode()

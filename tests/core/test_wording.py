@@ -29,6 +29,16 @@ def test_a_stored_sentence_is_told_in_chinese_with_what_fills_its_places(stored:
         assert worded(stored) == chinese
 
 
+def test_each_line_of_a_text_of_several_sentences_is_told() -> None:
+    with translation.override("zh-hans"):
+        assert worded("prompt is missing\nNobody wrote this\nis empty") == "缺少 prompt\nNobody wrote this\n为空"
+
+
+def test_a_line_may_stand_in_what_fills_a_place() -> None:
+    with translation.override("zh-hans"):
+        assert worded("a\nb is missing") == "缺少 a\nb"
+
+
 def test_an_english_reader_gets_the_sentence_as_it_is_stored() -> None:
     with translation.override("en"):
         assert worded("prompt is missing") == "prompt is missing"

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils import translation
+from django.utils.translation import gettext
 
 from annotation.models import Corpus, Prompt, Response
 from madsafe_web.core.llm.endpoints import endpoint_declare, endpoint_get
@@ -174,7 +176,11 @@ def test_what_is_missing_before_a_training_is_said_at_once(
     frozen: AlignmentSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Stage(monkeypatch)
-    problem = preflight.Problem("LLaMA-Factory is not installed.", "Install requirements/train.txt.")
-    monkeypatch.setattr(preflight, "check", lambda *_: [problem])
-    assert train().error == "LLaMA-Factory is not installed. Install requirements/train.txt."
+    advice = "Install requirements/train.txt."
+    monkeypatch.setattr(
+        preflight, "check", lambda *_: [preflight.Problem(gettext("LLaMA-Factory is not installed."), advice)]
+    )
+    with translation.override("zh-hans"):  # as a worker that was set up in Chinese
+        error = train().error
+    assert error == "LLaMA-Factory is not installed.\nInstall requirements/train.txt."
     assert not TrainingRun.objects.exists()

@@ -26,7 +26,7 @@ class Stopped(Exception):
 
 
 class LeaseLost(Exception):
-    """Another worker took this chunk over: nothing more may be written by this one."""
+    """Another worker took this chunk over, or the database lost what was written: this one may write nothing more."""
 
 
 class ProcessLost(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from django.db.models import F
 
 from madsafe_web.core.models import Chunk, Run
 from madsafe_web.core.runs import lease, service
-from madsafe_web.core.runs.errors import Stopped
+from madsafe_web.core.runs.errors import LeaseLost, Stopped
 
 
 @dataclass(slots=True)
@@ -54,7 +55,7 @@ class Job:
         """
         progress = Progress(counts)
         with transaction.atomic():
-            lease.hold(self.run, [self.chunk.pk], self._heartbeat.owner)
+            self._hold()
             yield progress
             changes: dict[str, Any] = {name: F(name) + value for name, value in progress.counts.items()}
             changes["read"] = F("read") + sum(progress.counts.values())
@@ -66,7 +67,22 @@ class Job:
             Chunk.objects.filter(pk=self.chunk.pk).update(**changes)
         self.done = last
         if progress.cursor is not None:
-            self.chunk.cursor = progress.cursor
+            self.chunk.cursor = json.loads(json.dumps(progress.cursor))  # as it is read again
+
+    def finish(self) -> None:
+        """Make the chunk done with what was committed. Raises LeaseLost."""
+        with transaction.atomic():
+            self._hold()
+            Chunk.objects.filter(pk=self.chunk.pk).update(**lease.given_up(Chunk.State.DONE))
+
+    def _hold(self) -> None:
+        """Lock the chunk, and make sure that the last commit is there. Raises LeaseLost.
+
+        A server that failed may have lost it (`bulk.prepare_writing`), and behind a pooler we would not even notice.
+        """
+        lease.hold(self.run, [self.chunk.pk], self._heartbeat.owner)
+        if Chunk.objects.values_list("cursor", flat=True).get(pk=self.chunk.pk) != self.chunk.cursor:
+            raise LeaseLost(f"commits of chunk {self.chunk.seq} of run {self.run.pk} are gone")
 
     def total(self, rows: int) -> None:
         """Say how many rows there are to read, for progress and for the check at the end."""

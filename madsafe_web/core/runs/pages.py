@@ -265,10 +265,10 @@ def duration(length: timedelta) -> str:
 
 def notice(error: str) -> Notice | None:
     """A run's error: its first sentence says what happened, the others what was kept and what to do."""
-    text = worded(error)
+    text = worded(error).replace("\n", " ")
     stop = "。" if "。" in text else ". "
     what, found, rest = text.partition(stop)
-    return Notice(what + found.strip(), rest) if error else None
+    return Notice(what + found.strip(), rest.strip()) if error else None
 
 
 def params_sha(run: Run) -> str:

@@ -103,7 +103,7 @@ def _work_whole(run: Run, declared: WholeStage, params: Any, deadline: float, ow
             job = Job(run, chunk, params, heartbeat)
             point(declared.work)(job)
             if not job.done:
-                _chunk_done(chunk, owner)
+                job.finish()
 
 
 def _work_rows(run: Run, declared: RowStage, params: Any, deadline: float, owner: str) -> None:
@@ -128,9 +128,3 @@ def endpoint_names(run: Run, declared: RowStage) -> list[str]:
     if declared.endpoints:
         return list(point(declared.endpoints)(run))
     return [value for name, value in run.params.items() if name.split("_")[-1] == "endpoint" and value]
-
-
-def _chunk_done(chunk: Chunk, owner: str) -> None:
-    mine = Chunk.objects.filter(pk=chunk.pk, owner=owner, state=Chunk.State.LEASED)
-    if not mine.update(**lease.given_up(Chunk.State.DONE)):
-        raise LeaseLost(f"chunk {chunk.seq} of run {chunk.run_id} went to another worker")
