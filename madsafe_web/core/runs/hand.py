@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from madsafe_web.core import bulk, logs
-from madsafe_web.core.models import Chunk, Run, RunRow
+from madsafe_web.core import logs
+from madsafe_web.core.models import Chunk, Run
 from madsafe_web.core.runs import lease, service, trails, usage
 from madsafe_web.core.runs.errors import LeaseLost, StageError, Stopped
 from madsafe_web.core.runs.rows import Finished, Generated, Group, RowEngine
@@ -43,6 +43,13 @@ def following(run: Run, owner: str, deadline: float) -> Chunk | None:
             "What they wrote is kept. Look at the worker's log, then resume."
         )
     return chunk
+
+
+def ended_rows(run: Run, chunk: Chunk) -> set[str]:
+    """The keys of the rows of a chunk that have ended; asks the database only where the chunk counts any."""
+    if not chunk.read:
+        return set()
+    return set(run.rows.filter(subject__in=chunk.subjects).values_list("subject", flat=True))
 
 
 class Hand:
@@ -101,7 +108,7 @@ class Hand:
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")
-        ended = {key for (key,) in bulk.found(RunRow, ("subject",), "subject", chunk.subjects, run_id=self.run.pk)}
+        ended = ended_rows(self.run, chunk)
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
