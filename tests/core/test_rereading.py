@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Call, Finish, Reply, Sampling
 from madsafe_web.core.models import AuditEvent, Chunk, Generation, RowTrail, Run
-from madsafe_web.core.runs import rows, service, stages
+from madsafe_web.core.runs import hand, rows, service, stages, trails
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.retrying import run_reread, run_retry
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
@@ -172,6 +173,28 @@ def test_a_run_with_rows_that_were_never_asked_is_not_read_again(run: Run) -> No
     Run.objects.filter(pk=run.pk).update(state=S.PAUSED)
     with pytest.raises(StageError, match="not asked yet"):
         run_reread(run=run, user=None)
+
+
+def test_a_worker_at_work_knows_which_rows_were_taken_back_since_it_began(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following, taken = hand.following, list[int]()
+
+    def after_a_retry(*given: Any) -> Chunk | None:
+        if not taken:
+            Run.objects.update(state=S.DONE)
+            taken.append(run_retry(run=run, user=None))
+        return following(*given)
+
+    monkeypatch.setattr(hand, "following", after_a_retry)
+    Run.objects.update(state=S.RUNNING)
+    Model.text = "yes"
+    assert (service.counts(work_on(run.pk))["kept"], taken) == (ROWS, [ROWS])
+
+
+def test_what_was_taken_back_is_read_for_the_rows_of_one_chunk_alone(run: Run) -> None:
+    trails.take_back(run, [("0", "unparsed"), ("2", "unparsed")], RowTrail.Once.READ)
+    assert trails.again(run, ["0", "1"]) == {"0": trails.Again(only_read=True)}
 
 
 def test_a_run_without_such_rows_is_left_alone(run: Run) -> None:

@@ -58,7 +58,6 @@ class Hand:
     def __init__(self, run: Run, declared: RowStage, engine: RowEngine, heartbeat: lease.Heartbeat) -> None:
         self.run, self.engine, self.heartbeat = run, engine, heartbeat
         self._fetch, self._write = point(declared.fetch), point(declared.write)
-        engine.again = trails.again(run)
         self._slice = Slice(run, heartbeat.owner, engine)
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
@@ -112,7 +111,7 @@ class Hand:
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
-        self.engine.give(chunk.pk, rows)
+        self.engine.give(chunk.pk, rows, trails.again(self.run, waiting))
         gone = sorted(set(waiting) - {key for key, _ in rows})
         if gone or not rows:  # they vanished between planning and work: skipped, never silently left out
             self._store(Group(), [(chunk.pk, key, GONE) for key in gone])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from madsafe_web.core.models import RowTrail, Run
@@ -30,9 +30,9 @@ class Again:
     only_read: bool = False
 
 
-def again(run: Run) -> dict[str, Again]:
-    """The rows of a run that were taken back, by their keys."""
-    rows = RowTrail.objects.filter(run=run).exclude(once=Once.NO)
+def again(run: Run, keys: Collection[str]) -> dict[str, Again]:
+    """Those of a run's rows with these keys that were taken back."""
+    rows = RowTrail.objects.filter(run=run, subject__in=keys).exclude(once=Once.NO)
     return {
         subject: Again(asked, once == Once.READ)
         for subject, asked, once in rows.values_list("subject", "again", "once")
