@@ -61,6 +61,7 @@ class Hand:
         self._slice = Slice(run, heartbeat.owner, engine)
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
+        self._asks: set[int] = set()  # chunks with rows of which replies are not only read
         self._unwritten: list[Generated] = []
         self._look_at = 0.0
         self._stalls_at = time.monotonic() + STALL_S
@@ -69,7 +70,7 @@ class Hand:
         """Work until nothing is free and nothing in hand. Raises what ended it early, Stopped also at the deadline."""
         try:
             while self._fill(deadline):
-                if self.engine.budget:
+                if self.engine.budget and self._asks:
                     self.engine.budget.refuse_late()  # likelihoods and choices reserve nothing
                 self._slice.take()
                 group = self.engine.take()
@@ -111,7 +112,10 @@ class Hand:
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
-        self.engine.give(chunk.pk, rows, trails.again(self.run, waiting))
+        again = trails.again(self.run, waiting)
+        if any(key not in again or not again[key].only_read for key in waiting):
+            self._asks.add(chunk.pk)
+        self.engine.give(chunk.pk, rows, again)
         gone = sorted(set(waiting) - {key for key, _ in rows})
         if gone or not rows:  # they vanished between planning and work: skipped, never silently left out
             self._store(Group(), [(chunk.pk, key, GONE) for key in gone])
@@ -165,6 +169,7 @@ class Hand:
     def _drop(self, pk: int) -> Chunk:
         self.heartbeat.pks.discard(pk)
         self._open.pop(pk, None)
+        self._asks.discard(pk)
         chunk = self._chunks.pop(pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk left")
