@@ -62,7 +62,7 @@ class Hand:
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
         self._asks: set[int] = set()  # chunks with rows of which replies are not only read
-        self._unwritten: list[Generated] = []
+        self._unwritten: list[Generated] = []  # of groups whose commit failed, or whose answer was lost
         self._look_at = 0.0
         self._stalls_at = time.monotonic() + STALL_S
 
@@ -84,8 +84,7 @@ class Hand:
             connection.close()  # may be broken, and the database back before the last call in flight is answered
             raise
         finally:
-            self._unwritten += self.engine.halt().generated
-            self._store_left()
+            self._store_left(self.engine.halt().generated)
             for pk in list(self._chunks):
                 lease.release(self._drop(pk), self.heartbeat.owner)
             self._slice.give_back()
@@ -153,16 +152,18 @@ class Hand:
         results: list[Result] = self._write(self.run, [(one.key, one.row, one.result) for one in finished])
         return [(one.chunk, one.key, result) for one, result in zip(finished, results, strict=True)]
 
-    def _store_left(self) -> None:
-        """Store the replies of rows that were stopped, if any chunk is still ours."""
+    def _store_left(self, stopped: Sequence[Generated]) -> None:
+        """Store the replies of rows that were stopped, and those of a failed commit, if any chunk is still ours."""
         left, self._unwritten = self._unwritten, []
-        if not left:
+        if not (left or stopped):
             return
         with suppress(LeaseLost), transaction.atomic():
             ours = lease.still_ours(self._chunks.keys(), self.heartbeat.owner)
             lease.hold(self.run, ours, self.heartbeat.owner)
             if ours:
-                new = unknown(left)  # a commit whose answer was lost with the connection counted the others
+                # A commit whose answer was lost with the connection counted what is stored of its replies. Those of
+                # rows that were stopped were paid for, even where somebody stored the same call's reply meanwhile.
+                new = [*unknown(left), *stopped]
                 store_replies(self.run, new)
                 usage.count(ours[0], new)
 

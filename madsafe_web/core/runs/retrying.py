@@ -36,7 +36,7 @@ def run_reread(*, run: Run, user: User | None) -> int:
     """Queue the rows of a run whose replies were not understood, to be read once more without any call; how many.
 
     0, with nothing changed, when there is none or the run is in work or cancelled. Raises StageError while the run has
-    rows that were never asked, since going on with it would ask them, and what `run_retry` raises except for a deadline.
+    rows that were never asked, since going on with it would ask them, and what `run_retry` raises but for a deadline.
     """
     lease.free_dead(run)
     resting = Run.objects.filter(pk=run.pk, state__in=RETRYABLE).exists()
