@@ -91,6 +91,8 @@ class Hand:
 
     def _fill(self, deadline: float) -> bool:
         """Claim chunks while the engine may run out of rows; whether there is any in hand."""
+        if not self._chunks:
+            self._slice.set_down()
         while self.engine.hungry and (not self._chunks or time.monotonic() >= self._look_at):
             chunk = following(self.run, self.heartbeat.owner, deadline)
             if chunk is None:
