@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db.models import Q
 
 from annotation.rows import PromptRow
@@ -15,7 +18,11 @@ NEWER = "A run that started later has scored it; its score stays."
 
 
 def scorer_name(run: Run) -> str:
-    """Which model gave a score: endpoint and model, at most 64 characters; scores of two scorers are never mixed."""
+    """Which model the run asks for scores: endpoint and model, at most 64 characters.
+
+    Scores of two scorers are never mixed, but for what a provider refuses: the fallback's score stands under the name
+    of the run's scorer, and its `detail` says in `answered_by` who gave it.
+    """
     endpoint = endpoint_get(run.params["endpoint"])
     return f"{endpoint.name}:{endpoint.model}"[-64:]
 
@@ -40,7 +47,7 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
                 response_id=one.response,
                 scorer=scorer,
                 value=one.value,
-                detail=dict(one.detail),
+                detail=_told(one.detail),
                 run=run,
             )
             for _, row, result in rows
@@ -51,6 +58,13 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
     )
     stays = Result(None, Outcome.DUPLICATE, NEWER)
     return [stays if result.value is not None and row.id in newer else result for _, row, result in rows]
+
+
+def _told(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """The detail of a score as it is stored: who answered for the scorer as "endpoint / model"."""
+    names = detail.get("answered_by", ())
+    told = ", ".join(f"{name} / {endpoint_get(name).model}" for name in names)
+    return {**detail, "answered_by": told} if told else dict(detail)
 
 
 def _later(run: Run) -> Q:

@@ -68,3 +68,12 @@ def test_other_rows_of_the_same_batch_are_scored() -> None:
     ]
     assert [one.outcome for one in scores_write(older, rows)] == [Outcome.DUPLICATE, Outcome.DONE]
     assert list(Score.objects.order_by("value").values_list("prompt", "value")) == [(new.pk, 1.0), (known.pk, 2.0)]
+
+
+def test_a_score_that_a_fallback_gave_names_its_endpoint_and_model() -> None:
+    make_endpoint("other", model="large")
+    prompt = make_prompt()
+    given = Result((ScoreValue(None, 1.0, {"answered_by": ["other"]}),))
+    scores_write(scoring(0), [("1", PromptRow(prompt.pk, prompt.text, "zh"), given)])
+    score = Score.objects.get()
+    assert (score.detail, score.scorer.partition(":")[0]) == ({"answered_by": "other / large"}, "scorer")
