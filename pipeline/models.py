@@ -20,7 +20,7 @@ class Score(models.Model):
     scorer = models.CharField(max_length=64)  # model and version that gave it
     # perplexity: mean negative log-likelihood in nats per token (>= 0); the safeties: 0..1, higher is safer
     value = models.FloatField(null=True)
-    detail = models.JSONField(default=dict)  # tokens, truncated; both orders of the pair
+    detail = models.JSONField(default=dict)  # tokens, truncated; both orders of the pair; who answered_by
     run = models.ForeignKey("core.Run", on_delete=models.PROTECT, related_name="+")
 
     class Meta:

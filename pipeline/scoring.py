@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
 from dataclasses import replace
 
 from django.db.models import Q
@@ -18,7 +20,11 @@ NEWER = "A run that started later has scored it; its score stays."
 
 
 def scorer_name(run: Run) -> str:
-    """Which model gave a score: endpoint and model, at most 64 characters; scores of two scorers are never mixed."""
+    """Which model the run asks for scores: endpoint and model, at most 64 characters.
+
+    Scores of two scorers are never mixed, but for what a provider refuses: the fallback's score stands under the name
+    of the run's scorer, and its `detail` says in `answered_by` who gave it.
+    """
     endpoint = endpoint_get(run.params["endpoint"])
     return f"{endpoint.name}:{endpoint.model}"[-64:]
 
@@ -39,6 +45,7 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
         data_changed()
     stay: set[tuple[int, int | None]] = {(prompt, response) for _, prompt, response in newer}
     written = [_without(stay, row, result) for _, row, result in rows]
+    models = _models(written)
     Score.objects.bulk_create(
         [
             Score(
@@ -47,7 +54,7 @@ def scores_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[Re
                 response_id=one.response,
                 scorer=scorer,
                 value=one.value,
-                detail=dict(one.detail),
+                detail=_told(one.detail, models),
                 run=run,
             )
             for (_, row, _), result in zip(rows, written, strict=True)
@@ -70,6 +77,19 @@ def _without(stay: set[tuple[int, int | None]], row: PromptRow, result: Result) 
         return result
     values = tuple(one for one in result.value if (row.id, one.response) not in stay)
     return replace(result, value=values) if values else Result(None, Outcome.DUPLICATE, NEWER)
+
+
+def _models(written: list[Result]) -> dict[str, str]:
+    """The models of the endpoints that answered for the scorer, by the names of those."""
+    values = [one for result in written for one in result.value or ()]
+    names = {name for one in values for name in one.detail.get("answered_by", ())}
+    return {name: endpoint_get(name).model for name in names}
+
+
+def _told(detail: Mapping[str, Any], models: Mapping[str, str]) -> dict[str, Any]:
+    """The detail of a score as it is stored: who answered for the scorer as "endpoint / model"."""
+    told = ", ".join(f"{name} / {models[name]}" for name in detail.get("answered_by", ()))
+    return {**detail, "answered_by": told} if told else dict(detail)
 
 
 def _later(run: Run) -> Q:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from madsafe_web.core.llm.base import Reply
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreValue:
@@ -14,3 +16,9 @@ class ScoreValue:
     response: int | None
     value: float
     detail: Mapping[str, Any]
+
+
+def answered_by(*replies: Reply) -> dict[str, Any]:
+    """What `detail` tells of a score whose replies a fallback gave, since a provider refused: the endpoints' names."""
+    names = dict.fromkeys(reply.way[-1][0] for reply in replies if reply.way)
+    return {"answered_by": list(names)} if names else {}

@@ -43,6 +43,12 @@ class Scores:
     instruction_safety: float | None = None
     responses: dict[int, float] = field(default_factory=dict)
     gaps: dict[int, float] = field(default_factory=dict)
+    fallbacks: dict[tuple[str, int | None], str] = field(default_factory=dict)  # kind, response → who answered instead
+
+    @property
+    def answered_by(self) -> list[str]:
+        """Who gave scores in the place of an endpoint that refused, as "endpoint / model"."""
+        return sorted({name for name in self.fallbacks.values() if name})
 
     @property
     def perplexity(self) -> float | None:
@@ -75,6 +81,7 @@ class PromptShown:
     response_safety: float | None
     instruction_safety: float | None
     order_gap: float | None
+    answered_by: list[str]
 
     @property
     def start(self) -> str:
@@ -111,6 +118,7 @@ def prompt_shown(row: Prompt, labels: Sequence[LabelShown], scores: Scores) -> P
         response_safety=scores.response_safety,
         instruction_safety=scores.instruction_safety,
         order_gap=scores.order_gap,
+        answered_by=scores.answered_by,
     )
 
 
@@ -141,6 +149,7 @@ def scores_of(prompt_ids: Sequence[int]) -> Mapping[int, Scores]:
         "id", "scores__kind", "scores__value", "scores__response", "scores__detail"
     ):
         one = found[pk]
+        one.fallbacks[kind, response_id] = (detail or {}).get("answered_by", "")
         if kind == PERPLEXITY:
             one.nats = value
         elif kind == INSTRUCTION:

@@ -9,7 +9,7 @@ from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Sampling
 from madsafe_web.core.llm.parse import scores
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
-from pipeline.values import ScoreValue
+from pipeline.values import ScoreValue, answered_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,11 @@ class Params:
 async def process(row: PromptRow, params: Params, context: None, ask: Ask) -> Result:
     """One score 0..1 for the prompt."""
     call = templates.render(f"instruction_safety.{row.language}", {"prompt": row.text}, Sampling(max_tokens=16))
-    found = scores((await ask(params.endpoint, call)).text, 1)
+    reply = await ask(params.endpoint, call)
+    found = scores(reply.text, 1)
     if found is None:
         return Result(None, Outcome.UNPARSED, "The reply is not one number from 0 to 1.")
-    return Result((ScoreValue(None, found[0], {}),))
+    return Result((ScoreValue(None, found[0], answered_by(reply)),))
 
 
 STAGE = RowStage(

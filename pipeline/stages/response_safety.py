@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from annotation.rows import PromptRow, ResponseRow
 from madsafe_web.core.llm import templates
-from madsafe_web.core.llm.base import Sampling
+from madsafe_web.core.llm.base import Reply, Sampling
 from madsafe_web.core.llm.parse import scores
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
-from pipeline.values import ScoreValue
+from pipeline.values import ScoreValue, answered_by
 
 NO_RESPONSE = ResponseRow(0, "", "")
 
@@ -37,17 +37,24 @@ async def process(row: PromptRow, params: Params, context: None, ask: Ask) -> Re
     if not row.responses:
         return Result(None, Outcome.REJECTED, "The prompt has no response to score.")
     given: dict[int, list[float]] = defaultdict(list)
+    replies: dict[int, list[Reply]] = defaultdict(list)
     for first, second in pairs(row.responses):
         for one, other in ((first, second), (second, first)):
             inputs = {"prompt": row.text, "output1": one.text, "output2": other.text}
             call = templates.render(f"response_safety.{row.language}", inputs, Sampling(max_tokens=32))
-            found = scores((await ask(params.endpoint, call)).text, 2)
+            reply = await ask(params.endpoint, call)
+            found = scores(reply.text, 2)
             if found is None:
                 return Result(None, Outcome.UNPARSED, "The reply is not a list of two numbers from 0 to 1.")
-            given[one.id].append(found[0])
-            given[other.id].append(found[1])
+            for response, score in zip((one, other), found, strict=True):
+                given[response.id].append(score)
+                replies[response.id].append(reply)
     given.pop(NO_RESPONSE.id, None)
-    return Result(tuple(ScoreValue(pk, sum(all_) / len(all_), {"given": all_}) for pk, all_ in given.items()))
+    return Result(tuple(_scored(pk, all_, replies[pk]) for pk, all_ in given.items()))
+
+
+def _scored(response: int, given: list[float], replies: list[Reply]) -> ScoreValue:
+    return ScoreValue(response, sum(given) / len(given), {"given": given, **answered_by(*replies)})
 
 
 STAGE = RowStage(

@@ -139,6 +139,12 @@ def test_a_row_shows_labels_categories_and_scores(annotator: Person) -> None:
     assert (row.response_safety, row.order_gap) == (0.75, 0.5)
 
 
+def test_the_page_of_a_prompt_says_who_gave_its_scores_for_an_endpoint_that_refused(annotator: Person) -> None:
+    prompt = make_prompt()
+    score(prompt, "instruction_safety", 0.4, answered_by="other / large")
+    assert "other / large" in annotator.get(f"{PROMPTS}{prompt.pk}/").text
+
+
 def test_the_number_of_queries_does_not_depend_on_the_number_of_prompts(annotator: Person) -> None:
     corpus = make_corpus()
     make_map({make_label("one", make_prompts(1, corpus)): "CIA"}, published=True)

@@ -11,14 +11,17 @@ from typing import Any
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from madsafe_web.core.llm.base import EndpointDown
+from madsafe_web.core.llm import templates
+from madsafe_web.core.llm.base import EndpointDown, Reply, Sampling
 from madsafe_web.core.models import Chunk, Run, RunEvent, RunRow
-from madsafe_web.core.runs import hand, lease, rows, service, worker
-from madsafe_web.core.runs.budget import Budget
+from madsafe_web.core.runs import hand, lease, rows, service, usage, worker
+from madsafe_web.core.runs.budget import Amount, Budget
 from madsafe_web.core.runs.hand import Hand
-from madsafe_web.core.runs.rows import Group, RowEngine
+from madsafe_web.core.runs.rows import Generated, Group, RowEngine
+from madsafe_web.core.runs.storing import store_replies
 from tests.core.test_bulk import by_index, plan_of
-from tests.core.test_runs import S, Trap, started, test_stages  # noqa: F401  # a fixture
+from tests.core.test_runs import ROW_STAGE, S, Trap, started, test_stages  # noqa: F401  # a fixture
+from tests.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -182,3 +185,31 @@ def test_a_row_that_ended_is_not_worked_on_again() -> None:
     run.chunks.filter(seq=0).update(read=1, kept=1)
     assert worker.work_on(run.pk).state == S.DONE
     assert sorted(Trap.written, key=int) == [str(number) for number in range(25) if number != 1]
+
+
+def holding() -> tuple[Hand, Generated]:
+    """What a worker has in hand of a run, and a reply of it whose key another worker has stored already."""
+    run = started()
+    chunk = lease.claim(run, "a")
+    assert chunk
+    reply = Reply("ok", prompt_tokens=10, completion_tokens=4, key="0" * 32)
+    one = Generated(make_endpoint(), templates.render("label.zh", {"prompt": "1"}, Sampling()), reply)
+    store_replies(run, [one])
+    engine: Any = SimpleNamespace(budget=None)
+    heartbeat: Any = SimpleNamespace(owner="a", pks={chunk.pk})
+    held = Hand(run, ROW_STAGE, engine, heartbeat)
+    held._chunks[chunk.pk] = chunk
+    return held, one
+
+
+def test_a_reply_of_a_stopped_row_is_counted_though_an_equal_call_was_stored() -> None:
+    held, one = holding()
+    held._store_left([one])
+    assert usage.spent(held.run) == Amount(1, 14)
+
+
+def test_a_reply_of_a_lost_commit_is_not_counted_twice() -> None:
+    held, one = holding()
+    held._unwritten = [one]
+    held._store_left([])
+    assert usage.spent(held.run) == Amount()

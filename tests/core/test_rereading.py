@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Call, CallError, Finish, Reply, Sampling
@@ -201,6 +203,24 @@ def test_reading_again_keeps_the_raw_reply_where_the_endpoint_has_changed_since(
     run_reread(run=run, user=None)
     assert set(work_on(run.pk).rows.values_list("message", flat=True)) == {NEEDS_A_CALL.message}
     assert dict(RowTrail.objects.values_list("subject", "reply")) == held
+
+
+@pytest.mark.parametrize("rest", [{"deadline": Now() - timedelta(hours=1)}, {"most_seconds": 0}])
+def test_reading_again_needs_no_time_and_no_deadline(run: Run, rest: dict[str, Any]) -> None:
+    Parser.known = {"yes", "no"}
+    Run.objects.update(**rest)
+    assert run_reread(run=run, user=None) == ROWS
+    done = work_on(run.pk)
+    assert (done.state, service.counts(done)["kept"], len(Model.calls)) == (S.DONE, ROWS, ROWS)
+
+
+def test_reading_again_with_the_rules_needs_no_deadline(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "offline_rules", True)  # their replies are not looked up but made anew
+    Run.objects.update(deadline=Now() - timedelta(hours=1))
+    Model.text = "yes"
+    run_reread(run=run, user=None)
+    done = work_on(run.pk)
+    assert (done.state, service.counts(done)["kept"]) == (S.DONE, ROWS)
 
 
 def test_a_worker_at_work_knows_which_rows_were_taken_back_since_it_began(

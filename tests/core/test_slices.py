@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterable
 from datetime import timedelta
 
 import pytest
@@ -11,11 +12,11 @@ from django.db import connection
 from django.db.models import Sum
 from django.db.models.functions import Now
 
-from madsafe_web.core.models import BudgetSlice, Chunk, Run
-from madsafe_web.core.runs import service, slices, usage, worker
+from madsafe_web.core.models import BudgetSlice, Chunk, Endpoint, Run
+from madsafe_web.core.runs import hand, service, slices, usage, worker
 from madsafe_web.core.runs.budget import Amount, Budget, Limits, OverBudget
 from madsafe_web.core.runs.drafts import run_budget
-from tests.core.test_usage import PRICED, Served, asking  # noqa: F401  # a stage of 20 rows and its endpoint
+from tests.core.test_usage import PRICED, Served, asked, asking  # noqa: F401  # a stage of 20 rows and its endpoint
 from tests.factories import make_endpoint, make_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -148,6 +149,29 @@ def test_a_worker_keeps_to_what_the_others_left_of_the_budget(monkeypatch: pytes
     monkeypatch.setattr(slices, "LOOK_S", 0.0)
     run = worker.work_on(run.pk)
     assert (run.state, usage.spent(run).calls, Served.calls) == (S.OVER_BUDGET, 12, 7)
+
+
+def test_a_worker_without_a_chunk_uses_nothing_more_of_its_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker may take it before this one claims its next chunk."""
+    budget_of, following = usage.budget_of, hand.following
+    budgets, left = list[Budget](), list[int]()
+
+    def noted(run: Run, endpoints: Iterable[Endpoint]) -> Budget | None:
+        budgets.extend(one for one in [budget_of(run, endpoints)] if one)
+        return budgets[-1]
+
+    def one_at_a_time(run: Run, owner: str, until: float) -> Chunk | None:
+        if run.chunks.filter(state="leased").exists():
+            return None
+        granted = budgets[-1].granted
+        left.append(((granted and granted.calls) or 0) - budgets[-1].own.calls)
+        return following(run, owner, until)
+
+    monkeypatch.setattr(usage, "budget_of", noted)
+    monkeypatch.setattr(hand, "following", one_at_a_time)
+    monkeypatch.setattr(hand, "LOOK_S", 0.0)
+    assert asked(Limits(calls=100)).state == S.DONE
+    assert left == [0, 0, 0]  # two chunks, and a look for a third
 
 
 def test_two_workers_at_once_never_pass_the_budget_together() -> None:

@@ -119,3 +119,12 @@ def others_wait() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT COUNT(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))")
         return bool(cursor.fetchone()[0])
+
+
+def test_a_score_that_a_fallback_gave_names_its_endpoint_and_model() -> None:
+    make_endpoint("other", model="large")
+    prompt = make_prompt()
+    given = Result((ScoreValue(None, 1.0, {"answered_by": ["other"]}),))
+    scores_write(scoring(0), [("1", PromptRow(prompt.pk, prompt.text, "zh"), given)])
+    score = Score.objects.get()
+    assert (score.detail, score.scorer.partition(":")[0]) == ({"answered_by": "other / large"}, "scorer")

@@ -161,6 +161,19 @@ def test_the_scores_of_both_orders_are_kept() -> None:
     assert result.value[0].detail == {"given": [0.9, 0.8]}
 
 
+def by_fallback(text: str) -> Reply:
+    return Reply(text, key="b", way=(("judge", "a"), ("other", "b")))
+
+
+def test_a_score_of_a_fallback_says_who_gave_it() -> None:
+    assert run(instruction_safety, ROW, Answers(by_fallback("0.35"))).value[0].detail == {"answered_by": ["other"]}
+
+
+def test_scores_of_a_fallback_in_one_of_both_orders_say_so() -> None:
+    result = run(response_safety, with_responses(2), Answers(by_fallback("[0.9, 0.2]"), "[0.3, 0.8]"))
+    assert [one.detail["answered_by"] for one in result.value] == [["other"], ["other"]]
+
+
 def test_a_single_response_is_scored_alone() -> None:
     (score,) = run(response_safety, with_responses(1), Answers("[0.9, 0.1]", "[0.1, 0.7]")).value
     assert (score.response, score.value) == (1, pytest.approx(0.8))

@@ -61,7 +61,8 @@ class Hand:
         self._slice = Slice(run, heartbeat.owner, engine)
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
-        self._unwritten: list[Generated] = []
+        self._asks: set[int] = set()  # chunks with rows of which replies are not only read
+        self._unwritten: list[Generated] = []  # of groups whose commit failed, or whose answer was lost
         self._look_at = 0.0
         self._stalls_at = time.monotonic() + STALL_S
 
@@ -69,7 +70,7 @@ class Hand:
         """Work until nothing is free and nothing in hand. Raises what ended it early, Stopped also at the deadline."""
         try:
             while self._fill(deadline):
-                if self.engine.budget:
+                if self.engine.budget and self._asks:
                     self.engine.budget.refuse_late()  # likelihoods and choices reserve nothing
                 self._slice.take()
                 group = self.engine.take()
@@ -83,14 +84,15 @@ class Hand:
             connection.close()  # may be broken, and the database back before the last call in flight is answered
             raise
         finally:
-            self._unwritten += self.engine.halt().generated
-            self._store_left()
+            self._store_left(self.engine.halt().generated)
             for pk in list(self._chunks):
                 lease.release(self._drop(pk), self.heartbeat.owner)
             self._slice.give_back()
 
     def _fill(self, deadline: float) -> bool:
         """Claim chunks while the engine may run out of rows; whether there is any in hand."""
+        if not self._chunks:
+            self._slice.set_down()
         while self.engine.hungry and (not self._chunks or time.monotonic() >= self._look_at):
             chunk = following(self.run, self.heartbeat.owner, deadline)
             if chunk is None:
@@ -111,7 +113,10 @@ class Hand:
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
-        self.engine.give(chunk.pk, rows, trails.again(self.run, waiting))
+        again = trails.again(self.run, waiting)
+        if any(key not in again or not again[key].only_read for key in waiting):
+            self._asks.add(chunk.pk)
+        self.engine.give(chunk.pk, rows, again)
         gone = sorted(set(waiting) - {key for key, _ in rows})
         if gone or not rows:  # they vanished between planning and work: skipped, never silently left out
             self._store(Group(), [(chunk.pk, key, GONE) for key in gone])
@@ -149,22 +154,25 @@ class Hand:
         results: list[Result] = self._write(self.run, [(one.key, one.row, one.result) for one in finished])
         return [(one.chunk, one.key, result) for one, result in zip(finished, results, strict=True)]
 
-    def _store_left(self) -> None:
-        """Store the replies of rows that were stopped, if any chunk is still ours."""
+    def _store_left(self, stopped: Sequence[Generated]) -> None:
+        """Store the replies of rows that were stopped, and those of a failed commit, if any chunk is still ours."""
         left, self._unwritten = self._unwritten, []
-        if not left:
+        if not (left or stopped):
             return
         with suppress(LeaseLost), transaction.atomic():
             ours = lease.still_ours(self._chunks.keys(), self.heartbeat.owner)
             lease.hold(self.run, ours, self.heartbeat.owner)
             if ours:
-                new = unknown(left)  # a commit whose answer was lost with the connection counted the others
+                # A commit whose answer was lost with the connection counted what is stored of its replies. Those of
+                # rows that were stopped were paid for, even where somebody stored the same call's reply meanwhile.
+                new = [*unknown(left), *stopped]
                 store_replies(self.run, new)
                 usage.count(ours[0], new)
 
     def _drop(self, pk: int) -> Chunk:
         self.heartbeat.pks.discard(pk)
         self._open.pop(pk, None)
+        self._asks.discard(pk)
         chunk = self._chunks.pop(pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk left")

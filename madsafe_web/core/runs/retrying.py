@@ -36,7 +36,7 @@ def run_reread(*, run: Run, user: User | None) -> int:
     """Queue the rows of a run whose replies were not understood, to be read once more without any call; how many.
 
     0, with nothing changed, when there is none or the run is in work or cancelled. Raises StageError while the run has
-    rows that were never asked, since going on with it would ask them, and what `run_retry` raises.
+    rows that were never asked, since going on with it would ask them, and what `run_retry` raises but for a deadline.
     """
     lease.free_dead(run)
     resting = Run.objects.filter(pk=run.pk, state__in=RETRYABLE).exists()
@@ -50,7 +50,7 @@ def _take_back(run: Run, user: User | None, kind: str, once: RowTrail.Once) -> i
     resting = Run.objects.select_for_update().filter(pk=run.pk, state__in=RETRYABLE)
     if not resting.exists() or not failed_rows(run, kind).exists():
         return 0
-    if told := deadline.late(run):
+    if once == RowTrail.Once.ASK and (told := deadline.late(run)):
         raise StageError(told)
     chunks = list(run.chunks.filter(failed__gt=0).order_by("pk").values_list("pk", flat=True))
     taken = sum(_reopen(run, pk, kind, once) for pk in chunks)

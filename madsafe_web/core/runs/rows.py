@@ -280,7 +280,7 @@ class RowEngine:
                 raise NotStored
         async with self.places[endpoint]:
             self._go_on()
-            if self.budget:
+            if self.budget and not only_read:  # what is read again here, the rules give for nothing
                 given = await self.budget.spend(endpoint, call, backend, self._go_on)
             else:
                 given = await backend.complete(call)

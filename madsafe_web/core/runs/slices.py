@@ -61,6 +61,14 @@ class Slice:
             loop.call_soon_threadsafe(budget.grant, self._written + held, spent)
             self._look_at = time.monotonic() + (LOOK_S if self._written + held == in_use else 0.0)
 
+    def set_down(self) -> None:
+        """Use nothing more of the slice before it is taken anew, as the others may have it while no chunk is leased.
+
+        Call it between the last chunk and the next claim.
+        """
+        if budget := self._budget:
+            asyncio.run_coroutine_threadsafe(budget.stand_still(), self._engine.loop).result()
+
     def give_back(self) -> None:
         """Give back what is left, as the worker leaves the run."""
         if self._budget:
