@@ -68,7 +68,7 @@ class RunBudget(RunWrite):
         done = run_budget(run=run, limits=limits, user=self.user)
         if not (done and run_deadline(run=run, when=until, user=self.user)):
             raise Conflict("The run is in work or was cancelled.", state=run.state)
-        return Response(run_detail(Run.objects.get(pk=run.pk)))
+        return Response(run_detail(self.row(Run, pk)))
 
 
 class RunClone(RunWrite):
