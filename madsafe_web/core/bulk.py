@@ -59,6 +59,7 @@ def found(model: Model, names: Sequence[str], among: str, values: Iterable[Any],
     """The named columns of the rows with any of these values in the column `among`, and `fixed` ones in others.
 
     The ORM takes longer to look at thousands of values than the database to find them. No value may be given twice.
+    An index has to begin with `among`: without one, PostgreSQL reads the whole table for each value.
     """
     values = sorted(values)  # neighbours in the index lie on the same page
     if not values:

@@ -70,6 +70,11 @@ def test_a_run_is_made_with_a_deadline_and_a_cache_of_its_own(lead_api: Program)
     assert (made["budget"]["deadline"], made["shared_cache"]) == ("2031-01-02T03:04:00Z", False)
 
 
+def test_a_run_of_a_whole_stage_is_not_made_with_a_deadline(lead_api: Program) -> None:
+    assert fields(lead_api.send("runs/", {"stage": "deduplicate", "deadline": "8h"})) == {"deadline"}
+    assert not Run.objects.exists()
+
+
 def test_a_run_behind_its_deadline_is_not_resumed(lead_api: Program) -> None:
     run = resting()
     lead_api.send(f"runs/{run.pk}/budget/", {"deadline": "2001-01-01T00:00:00Z"}, method="PUT")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from annotation.models import Prompt
+from annotation.models import Prompt, Response
 from madsafe_web.core import bulk
-from madsafe_web.core.models import PromptTemplate, RunRow
+from madsafe_web.core.models import Generation, PromptTemplate, RunRow
 from tests.factories import make_corpus, make_prompt, make_run
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +71,38 @@ def test_rows_are_found_by_bytes_and_another_column() -> None:
 
 def test_nothing_is_found_by_no_value() -> None:
     assert bulk.found(Prompt, ("id",), "key", set()) == []
+
+
+@pytest.mark.parametrize(
+    ("look", "column"),
+    [
+        (lambda: bulk.found(Prompt, ("id",), "key", [b"\0" * 16], corpus_id=1), "key"),
+        (lambda: bulk.found(Response, ("key",), "prompt_id", [1]), "prompt_id"),
+        (lambda: bulk.found(Generation, ("text",), "call_key", ["0"]), "call_key"),
+    ],
+)
+def test_what_is_looked_for_in_bulk_is_found_by_an_index(look: Callable[[], object], column: str) -> None:
+    assert by_index(plan_of(look), column)
+
+
+def by_index(plan: str, column: str) -> bool:
+    """Whether a plan of either database looks for values of a column in an index, and reads no whole table."""
+    cond = re.search(r"Index Cond: (.*)|USING .*INDEX (.*)", plan)
+    return bool(cond and re.search(rf"\b{column}\)?(::text)? ?=", cond[0])) and "Seq Scan" not in plan
+
+
+def plan_of(look: Callable[[], object]) -> str:
+    """How the database would do the one query that `look` makes; reading a whole table is its last resort."""
+    with CaptureQueriesContext(connection) as done:
+        look()
+    (query,) = done.captured_queries
+    how = "EXPLAIN QUERY PLAN"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            how = "EXPLAIN"
+            cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"{how} {query['sql']}")
+        return "\n".join(str(row[-1]) for row in cursor.fetchall())
 
 
 def test_ids_are_new_and_follow_each_other() -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db.models.functions import Now
 from django.urls import reverse
 
@@ -15,6 +16,7 @@ from madsafe_web.core.runs.budget import Amount, Budget, Limits, PastDeadline
 from madsafe_web.core.runs.drafts import run_cache, run_clone, run_deadline
 from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.retrying import run_retry
+from madsafe_web.core.wording import is_known
 from tests.core.test_budget import Clock, Reply
 from tests.core.test_usage import Served, asking  # noqa: F401  # a stage of 20 rows and its endpoint
 from tests.factories import Person, make_endpoint, make_run
@@ -161,10 +163,40 @@ def test_a_chain_gives_its_runs_the_deadline_and_the_cache(tmp_path: Path) -> No
     assert not run.shared_cache
 
 
-@pytest.mark.parametrize("head", ["deadline: soon", "cache: sometimes"])
-def test_a_chain_with_a_wrong_deadline_or_cache_is_refused(tmp_path: Path, head: str) -> None:
+def test_a_run_of_a_chain_that_is_in_work_keeps_its_deadline_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_endpoint()
+    (run,) = chain.prepare(chained(tmp_path, ""))
+    service.run_start(run)
+    (run,) = chain.prepare(chained(tmp_path, "deadline: 8h"))
+    assert run.deadline is None
+    assert "is in work, so its deadline stays" in caplog.text
+    assert [event.text for event in run.events.filter(text__contains="its deadline stays") if is_known(event.text)]
+
+
+WRONG = ["deadline: soon", "cache: sometimes", "endpoints: judge", "endpoints: [judge]"]
+WRONG += ["endpoints: {judge: qwen-turbo}", "endpoints: {judge: }", "endpoints: {judge: [qwen-turbo]}"]
+
+
+@pytest.mark.parametrize("head", WRONG)
+def test_a_chain_with_a_wrong_head_is_refused(tmp_path: Path, head: str) -> None:
     with pytest.raises(ConfigError):
         chained(tmp_path, head)
+
+
+@pytest.mark.parametrize("options", [(), ("--queue",)])
+def test_a_chain_that_begins_behind_its_deadline_exits_as_paused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    make_endpoint()
+    file = tmp_path / "chain.yaml"
+    file.write_text("stages: [asking]\n", encoding="utf-8")
+    monkeypatch.setattr(chain, "WAIT_S", -1.0)  # who waits fails
+    with pytest.raises(SystemExit) as left:
+        call_command("run_pipeline", file, "--deadline", "2001-01-01 00:00", *options)
+    assert (left.value.code, Run.objects.get().state, Served.calls) == (3, S.DRAFT, 0)
+    assert "has passed" in capsys.readouterr().err
 
 
 def test_resuming_behind_the_deadline_leads_to_where_it_is_set(lead: Person) -> None:

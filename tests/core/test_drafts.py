@@ -120,6 +120,15 @@ def test_the_form_of_a_draft_saves_parameters_and_budget(lead: Person) -> None:
     assert limits_of(run) == Limits(calls=10, cost=1_500_000, seconds=120)
 
 
+def test_saving_a_deadline_leaves_the_seconds_of_the_budget(lead: Person) -> None:
+    run = labelled(S.PAUSED)
+    limits = Limits(seconds=100)
+    assert run_budget(run=run, limits=limits, user=None)
+    lead.post(f"/runs/{run.pk}/edit/", {"budget-minutes": "1", "budget-deadline": "8h"})
+    run.refresh_from_db()
+    assert run.deadline and limits_of(run) == limits
+
+
 def test_a_wrong_parameter_is_told_at_its_field(lead: Person) -> None:
     run = deduplicated(S.DRAFT)
     form = {f"param-{name}": value for name, value in run.params.items()} | {"param-threshold": '"much"'}

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from madsafe_web.core.llm.base import EndpointDown
 from madsafe_web.core.models import Chunk, Run, RunEvent, RunRow
@@ -17,6 +17,7 @@ from madsafe_web.core.runs import hand, lease, rows, service, worker
 from madsafe_web.core.runs.budget import Budget
 from madsafe_web.core.runs.hand import Hand
 from madsafe_web.core.runs.rows import Group, RowEngine
+from tests.core.test_bulk import by_index, plan_of
 from tests.core.test_runs import S, Trap, started, test_stages  # noqa: F401  # a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,3 +156,29 @@ def test_what_this_process_works_on_is_not_free() -> None:
     Trap.at = {"0": lambda: asyncio.to_thread(look)}
     assert worker.work_on(run.pk).state == S.DONE
     assert held[0]
+
+
+def test_which_rows_of_a_chunk_have_ended_is_looked_up_by_the_run() -> None:
+    run = started()
+    chunk = run.chunks.order_by("seq").first()
+    assert chunk
+    chunk.read = 1
+    with transaction.atomic():
+        plan = plan_of(lambda: hand.ended_rows(run, chunk))
+    assert by_index(plan, "run_id")
+
+
+def test_a_chunk_without_an_ended_row_is_not_looked_up(django_assert_num_queries: Any) -> None:
+    run = started()
+    chunk = run.chunks.order_by("seq").first()
+    assert chunk
+    with django_assert_num_queries(0):
+        assert hand.ended_rows(run, chunk) == set()
+
+
+def test_a_row_that_ended_is_not_worked_on_again() -> None:
+    run = started()
+    run.rows.create(subject="1", outcome="done")
+    run.chunks.filter(seq=0).update(read=1, kept=1)
+    assert worker.work_on(run.pk).state == S.DONE
+    assert sorted(Trap.written, key=int) == [str(number) for number in range(25) if number != 1]

@@ -53,6 +53,17 @@ def test_the_rows_of_a_very_large_run_are_not_counted_by_category(run: Run, monk
     assert refused_pages.by_category(run)[0].share is None
 
 
+@pytest.mark.parametrize(("refused", "answered"), [(3, 0), (0, 3)])
+def test_of_a_run_with_very_much_refused_no_row_is_read(
+    annotator: Person, monkeypatch: pytest.MonkeyPatch, refused: int, answered: int
+) -> None:
+    found = ran(make_prompts(4), refused=refused, answered=answered)
+    monkeypatch.setattr(refused_pages, "MOST_ROWS", 3)
+    monkeypatch.setattr(refused_pages, "_spread", None)  # whoever reads them fails
+    page = annotator.get(reverse("runs:refused", args=[found.pk])).content.decode()
+    assert "Too much was refused to be counted by category" in page and "75.00 %" in page
+
+
 def test_runs_are_listed_with_what_was_refused_of_them(run: Run) -> None:
     ran(list(Prompt.objects.all()), refused=0, answered=0)
     (line,) = refused_pages.by_run(Run.objects.all())

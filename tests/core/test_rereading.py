@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from madsafe_web.core.llm import templates
-from madsafe_web.core.llm.base import Call, Finish, Reply, Sampling
-from madsafe_web.core.models import AuditEvent, Chunk, Generation, RowTrail, Run
-from madsafe_web.core.runs import rows, service, stages
+from madsafe_web.core.llm.base import Call, CallError, Finish, Reply, Sampling
+from madsafe_web.core.models import AuditEvent, Chunk, Endpoint, Generation, RowTrail, Run
+from madsafe_web.core.runs import hand, rows, service, stages, trails
+from madsafe_web.core.runs.asking import NEEDS_A_CALL
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.retrying import run_reread, run_retry
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
@@ -33,10 +35,13 @@ class Model:
     offline_rules = False
     text = "no"
     finish: Finish = "stop"
+    error: CallError | None = None
     calls: list[Call] = []
 
     async def complete(self, call: Call) -> Reply:
         Model.calls.append(call)
+        if Model.error:
+            raise Model.error
         return Reply(Model.text, Model.finish, "", 10, 4)
 
     async def close(self) -> None: ...
@@ -81,6 +86,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr(rows, "backend_for", lambda row: Model())
     monkeypatch.setattr(stages, "stages", lambda: {"rows": STAGE})
     Model.calls, Model.text, Model.finish, Parser.known, Parser.questions = [], "no", "stop", {"yes"}, 1
+    Model.error = None
     run = service.run_create(stage_name="rows", values={})
     service.run_start(run)
     run = work_on(run.pk)
@@ -172,6 +178,51 @@ def test_a_run_with_rows_that_were_never_asked_is_not_read_again(run: Run) -> No
     Run.objects.filter(pk=run.pk).update(state=S.PAUSED)
     with pytest.raises(StageError, match="not asked yet"):
         run_reread(run=run, user=None)
+
+
+def test_a_retry_that_no_server_answered_does_not_forget_how_often_a_row_was_asked_anew(run: Run) -> None:
+    Model.error = CallError("timeout", "no answer in 60 s")
+    assert service.counts(retried(run))["failed"] == ROWS
+    Model.error, Model.text = None, "yes"
+    assert service.counts(retried(run))["kept"] == ROWS
+    assert {call.sample for call in Model.calls[ROWS:]} == {1_000_000}
+
+
+def test_a_retry_that_no_server_answered_keeps_the_raw_reply(run: Run) -> None:
+    held = dict(RowTrail.objects.values_list("subject", "reply"))
+    Model.error = CallError("timeout", "no answer in 60 s")
+    retried(run)
+    assert dict(RowTrail.objects.values_list("subject", "reply")) == held
+
+
+def test_reading_again_keeps_the_raw_reply_where_the_endpoint_has_changed_since(run: Run) -> None:
+    held = dict(RowTrail.objects.values_list("subject", "reply"))
+    Endpoint.objects.update(model="another")
+    run_reread(run=run, user=None)
+    assert set(work_on(run.pk).rows.values_list("message", flat=True)) == {NEEDS_A_CALL.message}
+    assert dict(RowTrail.objects.values_list("subject", "reply")) == held
+
+
+def test_a_worker_at_work_knows_which_rows_were_taken_back_since_it_began(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    following, taken = hand.following, list[int]()
+
+    def after_a_retry(*given: Any) -> Chunk | None:
+        if not taken:
+            Run.objects.update(state=S.DONE)
+            taken.append(run_retry(run=run, user=None))
+        return following(*given)
+
+    monkeypatch.setattr(hand, "following", after_a_retry)
+    Run.objects.update(state=S.RUNNING)
+    Model.text = "yes"
+    assert (service.counts(work_on(run.pk))["kept"], taken) == (ROWS, [ROWS])
+
+
+def test_what_was_taken_back_is_read_for_the_rows_of_one_chunk_alone(run: Run) -> None:
+    trails.take_back(run, [("0", "unparsed"), ("2", "unparsed")], RowTrail.Once.READ)
+    assert {key: one.only_read for key, one in trails.again(run, ["0", "1"]).items()} == {"0": True}
 
 
 def test_a_run_without_such_rows_is_left_alone(run: Run) -> None:

@@ -75,6 +75,13 @@ def test_a_budget_that_cannot_be_read_is_refused(run: Run, words: tuple[str, str
         called("budget", run.pk, *words)
 
 
+def test_a_deadline_that_cannot_be_read_leaves_the_budget_as_it_was(run: Run) -> None:
+    with pytest.raises(CommandError, match="is no deadline"):
+        called("budget", run.pk, "--calls", 5, "--deadline", "soon")
+    run.refresh_from_db()
+    assert limits_of(run) == Limits()
+
+
 def test_the_budget_of_a_run_in_work_stays(run: Run) -> None:
     Run.objects.filter(pk=run.pk).update(state=S.RUNNING)
     with pytest.raises(CommandError, match="pause it first"):

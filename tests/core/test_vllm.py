@@ -346,6 +346,8 @@ def test_a_run_that_stops_lets_go_of_what_waits(python: str, model: Path) -> Non
     async def work(backend: VllmBackend) -> list[bool]:
         works = asyncio.create_task(backend.complete(call("hang")))
         await until_it_hangs(model)
+        while not backend._batch:  # what the child has begun is known here a moment later
+            await asyncio.sleep(0.01)
         waits = asyncio.create_task(backend.complete(call("a")))
         await asyncio.sleep(0)
         backend.give_up_waiting()

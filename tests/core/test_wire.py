@@ -92,6 +92,26 @@ def test_a_request_is_one_head_and_the_body() -> None:
     assert headers[0].startswith(b"Host: 127.0.0.1:") and headers[1:] == [b"X-One: 1", b"Content-Length: 8"]
 
 
+def test_a_request_given_up_when_its_answer_is_there_leaves_the_connection_to_the_next() -> None:
+    async def given_up(made: Wire) -> bytes:
+        keep, others = made.keep, []
+
+        def taken_at_once(connection: wire.Connection) -> None:
+            keep(connection)
+            made.keep = keep  # type: ignore[method-assign]
+            made.loop.call_soon(first.cancel)  # before its task is woken with the answer
+            others.append(made.loop.create_task(made.post(b"2")))
+
+        made.keep = taken_at_once  # type: ignore[method-assign]
+        first = made.loop.create_task(made.post(b"1"))
+        await asyncio.wait([first])
+        assert first.cancelled()
+        return (await others[0]).body
+
+    server = Server([FINE], [FINE])
+    assert (talk(server, given_up), server.connections) == (b"fine", 1)
+
+
 def test_a_header_of_two_lines_is_refused() -> None:
     async def main() -> None:
         with pytest.raises(ValueError, match="one line"):
@@ -150,7 +170,12 @@ def test_an_answer_that_is_not_whole_is_cut_off(pieces: list[bytes | None]) -> N
 
 @pytest.mark.parametrize(
     ("encoding", "packed"),
-    [("gzip", gzip.compress(b"fine", mtime=0)), ("DEFLATE", zlib.compress(b"fine")), ("gzip", b"fine"), ("br", b"fine")],
+    [
+        ("gzip", gzip.compress(b"fine", mtime=0)),  # no time of day in the name of a test
+        ("DEFLATE", zlib.compress(b"fine")),
+        ("gzip", b"fine"),
+        ("br", b"fine"),
+    ],
 )
 def test_a_packed_body_is_unpacked_and_one_that_is_not_stays(encoding: str, packed: bytes) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(packed)}\r\n\r\n"

@@ -127,7 +127,8 @@ class NewRun(Body):
     deadline = Text(
         required=False,
         max_length=40,
-        help_text="A time or how long from now (90m, 8h, 2d): no call to a model begins after it.",
+        help_text="A time or how long from now (90m, 8h, 2d): no call to a model begins after it. For a stage that "
+        "works row by row.",
     )
 
 
@@ -225,6 +226,8 @@ class Runs(ListView):
             until = parsed(wanted.get("deadline", ""))
         except ConfigError as error:
             raise ValidationError({"deadline": str(error)}) from None
+        if until and not pages.is_by_rows(wanted["stage"]):
+            raise ValidationError({"deadline": "A deadline is kept to by runs that work row by row only."})
         made = {"values": wanted.get("params", {}), "shared_cache": wanted["shared_cache"]}
         run = service.run_create(stage_name=wanted["stage"], user=self.user, **made)
         if until:

@@ -183,10 +183,12 @@ class Wire:
     async def post(self, body: bytes) -> Answer:
         """The answer to one request. Raises outbound.Refused, Unreachable, CutOff, TooLate, TooLarge."""
         connection = self._kept() or await self._connect()
+        answer = connection.ask(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
         try:
-            return await connection.ask(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+            return await answer
         except asyncio.CancelledError:
-            connection.abort()  # else its answer would be that of the next request
+            if answer.cancelled():  # else it had come, and the connection may be that of another request by now
+                connection.abort()  # its answer would be that of the next request
             raise
 
     async def close(self) -> None:

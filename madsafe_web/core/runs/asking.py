@@ -89,7 +89,8 @@ class Asking:
         if not (self._answered_by or self._taken_back or (failed and self._key)):
             return None
         answered = "" if result.outcome == Outcome.PROVIDER_REFUSED else self._answered_by
-        return Trail(self._key if failed else "", self._refused_by, answered, self._again)
+        former = self._taken_back.reply if self._taken_back else ""  # the last there is, where no new one came
+        return Trail(self._key or former if failed else "", self._refused_by, answered, self._again)
 
     async def likelihood(self, endpoint: str, text: str) -> Likelihood | None:
         return await self._engine.likelihood(endpoint, text)

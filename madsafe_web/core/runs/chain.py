@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +25,7 @@ from madsafe_web.core.runs.stage import RowStage
 from madsafe_web.core.runs.stages import stage
 from madsafe_web.core.runs.worker import work_on
 
+logger = logging.getLogger(__name__)
 WAIT_S = 0.5
 SAY_S = 1.0
 WORKING = (*service.ACTIVE, Run.State.PAUSING, Run.State.CANCELLING)
@@ -67,7 +69,17 @@ def read(path: Path) -> Chain:
     name = str(data.get("name", path.stem))[:40]
     steps = tuple(_step(path, number, entry) for number, entry in enumerate(data["stages"], 1))
     identity = hashlib.sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]
-    return Chain(name, f"{name}-{identity}", data.get("endpoints") or {}, steps, until, shared)
+    return Chain(name, f"{name}-{identity}", _endpoints(path, data.get("endpoints") or {}), steps, until, shared)
+
+
+def _endpoints(path: Path, declared: Any) -> dict[str, dict[str, Any]]:
+    """The fields of each endpoint by its name."""
+    if not isinstance(declared, dict):
+        raise ConfigError(f"{path}: write `endpoints:` as `name: {{field: value}}`.")
+    for name, fields in declared.items():
+        if not isinstance(fields, dict):
+            raise ConfigError(f"{path}, endpoint '{name}': write `{name}: {{field: value}}`.")
+    return declared
 
 
 def _step(path: Path, number: int, entry: Any) -> Step:
@@ -98,14 +110,26 @@ def prepare(chain: Chain, user: User | None = None) -> list[Run]:
             runs.append(service.run_create(stage_name=step.stage, values=step.params, user=user, **place))
     for run in runs:
         if until and run.state != Run.State.DONE and isinstance(stage(run.stage), RowStage):
-            drafts.run_deadline(run=run, when=until, user=user)
+            _give_deadline(run, until, user)
     return runs
+
+
+def _give_deadline(run: Run, until: deadline.When, user: User | None) -> None:
+    """Give a run the deadline of the chain; one in work keeps its own, which its log and a warning say.
+
+    No error: a run whose process was killed counts as in work, and the chain has to go on with it.
+    """
+    given = drafts.run_deadline(run=run, when=until, user=user)
+    if not given and run.state != Run.State.CANCELLED and run.deadline != until:
+        kept = f"{run} is in work, so its deadline stays as it is. Pause it, then set another one."
+        service.log(run, kept)
+        logger.warning(kept)
 
 
 def fallbacks_first(endpoints: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The names of declared endpoints, each behind its fallback. Raises ConfigError where fallbacks go in a circle."""
     ordered: list[str] = []
-    waiting = {name: str((values or {}).get("fallback", "")) for name, values in endpoints.items()}
+    waiting = {name: str(values.get("fallback", "")) for name, values in endpoints.items()}
     while waiting:
         ready = [name for name, fallback in waiting.items() if fallback not in waiting]
         if not ready:

@@ -121,7 +121,7 @@ class BudgetForm(forms.Form):
     )
 
     def __init__(self, run: Run, data: Any = None) -> None:
-        limits = limits_of(run)
+        self._before = limits = limits_of(run)
         money = None if limits.cost is None else Decimal(limits.cost) / MILLION
         minutes = None if limits.seconds is None else limits.seconds // 60
         values: dict[str, Any] = {"calls": limits.calls, "tokens": limits.tokens, "money": money, "minutes": minutes}
@@ -138,12 +138,14 @@ class BudgetForm(forms.Form):
             raise forms.ValidationError(_("Write a time such as 2026-11-30 08:00, or a length: 90m, 8h, 2d.")) from None
 
     def limits(self) -> Limits:
+        """The budget as it was filled in; seconds that are no whole minutes stay while nobody changes the minutes."""
         data = self.cleaned_data
+        seconds = None if data["minutes"] is None else data["minutes"] * 60
         return Limits(
             calls=data["calls"],
             tokens=data["tokens"],
             cost=None if data["money"] is None else int(data["money"] * MILLION),
-            seconds=None if data["minutes"] is None else data["minutes"] * 60,
+            seconds=seconds if "minutes" in self.changed_data else self._before.seconds,
         )
 
 

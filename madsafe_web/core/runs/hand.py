@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
 
-from madsafe_web.core import bulk, logs
-from madsafe_web.core.models import Chunk, Run, RunRow
+from madsafe_web.core import logs
+from madsafe_web.core.models import Chunk, Run
 from madsafe_web.core.runs import lease, service, trails, usage
 from madsafe_web.core.runs.errors import LeaseLost, StageError, Stopped
 from madsafe_web.core.runs.rows import Finished, Generated, Group, RowEngine
@@ -45,13 +45,19 @@ def following(run: Run, owner: str, deadline: float) -> Chunk | None:
     return chunk
 
 
+def ended_rows(run: Run, chunk: Chunk) -> set[str]:
+    """The keys of the rows of a chunk that have ended; asks the database only where the chunk counts any."""
+    if not chunk.read:
+        return set()
+    return set(run.rows.filter(subject__in=chunk.subjects).values_list("subject", flat=True))
+
+
 class Hand:
     """The chunks of one worker. Call `work` once; it gives back what it holds, whatever ends it."""
 
     def __init__(self, run: Run, declared: RowStage, engine: RowEngine, heartbeat: lease.Heartbeat) -> None:
         self.run, self.engine, self.heartbeat = run, engine, heartbeat
         self._fetch, self._write = point(declared.fetch), point(declared.write)
-        engine.again = trails.again(run)
         self._slice = Slice(run, heartbeat.owner, engine)
         self._chunks: dict[int, Chunk] = {}
         self._open: dict[int, set[str]] = {}  # rows of each chunk that have not ended
@@ -101,11 +107,11 @@ class Hand:
         self.heartbeat.pks.add(chunk.pk)
         with logs.about(chunk=chunk.seq):
             logger.info("chunk begun")
-        ended = {key for (key,) in bulk.found(RunRow, ("subject",), "subject", chunk.subjects, run_id=self.run.pk)}
+        ended = ended_rows(self.run, chunk)
         waiting = [key for key in chunk.subjects if key not in ended]
         rows: Sequence[tuple[str, Any]] = self._fetch(self.run, waiting)
         self._open[chunk.pk] = set(waiting)
-        self.engine.give(chunk.pk, rows)
+        self.engine.give(chunk.pk, rows, trails.again(self.run, waiting))
         gone = sorted(set(waiting) - {key for key, _ in rows})
         if gone or not rows:  # they vanished between planning and work: skipped, never silently left out
             self._store(Group(), [(chunk.pk, key, GONE) for key in gone])

@@ -241,7 +241,12 @@ def money_limit(limit: int | None, currency: str) -> str:
 
 def works_by_rows(run: Run) -> bool:
     """Whether its stage works row by row, so that rows can be asked again and a budget can be kept to."""
-    return isinstance(stages().get(run.stage), RowStage)
+    return is_by_rows(run.stage)
+
+
+def is_by_rows(stage_name: str) -> bool:
+    """Whether the runs of a stage work row by row; False for one that is gone."""
+    return isinstance(stages().get(stage_name), RowStage)
 
 
 def duration(length: timedelta) -> str:

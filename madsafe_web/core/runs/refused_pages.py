@@ -15,7 +15,7 @@ from madsafe_web.core.runs.stage import Outcome
 from madsafe_web.core.runs.stages import point
 
 NEWEST = 50  # runs that are listed
-MOST_ROWS = 100_000  # of a run whose rows are counted by category; of a larger one only what was refused is
+MOST_ROWS = 100_000  # that are counted by category; of a run with as many only what was refused is, if that is less
 ASKED_AT_ONCE = 10_000
 Categories = Callable[[Sequence[str]], dict[str, str]]  # keys of rows → key → category as it is shown
 
@@ -61,14 +61,19 @@ def by_stage(runs: QuerySet[Run], lines: Sequence[Line]) -> list[Line]:
     return [Line(stage_name(stage), rows.get(stage, 0), *sums[stage]) for stage in stages]
 
 
-def by_category(run: Run) -> list[Line]:
-    """The categories of a run's rows, those most refused first; [] where nobody knows the categories of its rows."""
+def by_category(run: Run) -> list[Line] | None:
+    """The categories of a run's rows, those most refused first; [] where nobody knows the categories of its rows.
+
+    None where so much was refused, or answered by a fallback, that it is not counted by category.
+    """
     if run.stage not in settings.RUN_SUBJECT_CATEGORIES:
         return []
     known: Categories = point(settings.RUN_SUBJECT_CATEGORIES[run.stage])
     rows = RunRow.objects.filter(run=run)
-    refused = _spread(known, rows.filter(outcome=Outcome.PROVIDER_REFUSED).values_list("subject", flat=True))
-    answered = _spread(known, _answered().filter(run=run).values_list("subject", flat=True))
+    parts = rows.filter(outcome=Outcome.PROVIDER_REFUSED), _answered().filter(run=run)
+    if any(part[:MOST_ROWS].count() == MOST_ROWS for part in parts):
+        return None
+    refused, answered = (_spread(known, part.values_list("subject", flat=True)) for part in parts)
     counted = rows[:MOST_ROWS].count() < MOST_ROWS
     read = _spread(known, rows.values_list("subject", flat=True)) if counted else None
     names = {*refused, *answered, *(read or ())}

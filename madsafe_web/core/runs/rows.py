@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from madsafe_web.core import bulk
@@ -48,6 +49,7 @@ IDLE_WAIT_S = 1.0  # how long nothing may come before an empty group is given
 MOST_WAITING = 4 * GROUP_ROWS  # rows that wait to be written; beyond, no more are begun
 AHEAD = 3  # rows in hand for each call that an endpoint takes
 LONGEST_MESSAGE = 500
+NONE_TAKEN_BACK: Mapping[str, Again] = MappingProxyType({})
 REPLY = ("call_key", "text", "finish", "reasoning")
 
 
@@ -99,7 +101,6 @@ class RowEngine:
         self.keys = {name: CallKeys(row) for name, row in self.endpoints.items()}
         self.backends: dict[str, Backend] = {name: backend_for(row) for name, row in self.endpoints.items()}
         self.width = AHEAD * max((self.endpoints[name].concurrency for name in endpoints), default=64)
-        self.again: Mapping[str, Again] = {}  # rows that were taken back, by their keys
         self.apart = ""  # in the keys of replies, where those of other runs must not answer
         self.budget: Budget | None = None  # of the run, where it has one
         self._refusals = 0
@@ -107,7 +108,7 @@ class RowEngine:
         self.error: BaseException | None = None  # what ended the rows early
         self.stop = False
         self.loop = asyncio.new_event_loop()
-        self._rows: deque[tuple[int, str, Any]] = deque()
+        self._rows: deque[tuple[int, str, Any, Again | None]] = deque()
         self._arrived = asyncio.Event()
         # The loop appends, the writing thread empties from the front; each is one step of the interpreter.
         self._generated: list[Generated] = []
@@ -140,9 +141,9 @@ class RowEngine:
         """Whether the rows not yet begun may run out before the next group."""
         return len(self._rows) < 2 * self.width
 
-    def give(self, chunk: int, rows: Iterable[tuple[str, Any]]) -> None:
-        """More rows to work on."""
-        self._rows.extend((chunk, key, row) for key, row in rows)
+    def give(self, chunk: int, rows: Iterable[tuple[str, Any]], again: Mapping[str, Again] = NONE_TAKEN_BACK) -> None:
+        """More rows to work on; `again` are those of them that were taken back, by their keys."""
+        self._rows.extend((chunk, key, row, again.get(key)) for key, row in rows)
         self.loop.call_soon_threadsafe(self._arrived.set)
 
     def take(self) -> Group:
@@ -244,8 +245,8 @@ class RowEngine:
             self._arrived.set()
             self._news.set()
 
-    async def _row(self, chunk: int, key: str, row: Any) -> None:
-        asking = Asking(self, self.again.get(key) if self.again else None)
+    async def _row(self, chunk: int, key: str, row: Any, again: Again | None) -> None:
+        asking = Asking(self, again)
         result = await self._processed(row, asking)
         if asking.ask_anew(result):
             result = await self._processed(row, asking)

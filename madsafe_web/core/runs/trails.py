@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from madsafe_web.core.models import RowTrail, Run
@@ -24,18 +24,22 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """A row that was taken back: how often it was asked anew before, and whether its stored replies are only read."""
+    """A row that was taken back.
+
+    How often it was asked anew before, whether its stored replies are only read, and the key of the last one.
+    """
 
     asked: int = 0
     only_read: bool = False
+    reply: str = ""
 
 
-def again(run: Run) -> dict[str, Again]:
-    """The rows of a run that were taken back, by their keys."""
-    rows = RowTrail.objects.filter(run=run).exclude(once=Once.NO)
+def again(run: Run, keys: Collection[str]) -> dict[str, Again]:
+    """Those of a run's rows with these keys that were taken back."""
+    rows = RowTrail.objects.filter(run=run, subject__in=keys).exclude(once=Once.NO)
     return {
-        subject: Again(asked, once == Once.READ)
-        for subject, asked, once in rows.values_list("subject", "again", "once")
+        subject: Again(asked, once == Once.READ, reply)
+        for subject, asked, once, reply in rows.values_list("subject", "again", "once", "reply")
     }
 
 
@@ -57,11 +61,15 @@ def store(run: Run, left: Iterable[tuple[str, Trail | None]]) -> None:
 
 
 def take_back(run: Run, rows: Sequence[tuple[str, str]], once: RowTrail.Once) -> None:
-    """Note of rows (key, outcome) that are worked on once more what is to be done, and forget the others' trails."""
+    """Note of rows (key, outcome) that are worked on once more what is to be done, and forget the others' trails.
+
+    A row that was asked anew goes on with that sample, however it ended: the samples before it gave nothing.
+    """
     readable = [key for key, outcome in rows if outcome in READABLE]
-    others = [key for key, outcome in rows if outcome not in READABLE]
+    others = RowTrail.objects.filter(run=run, subject__in=[key for key, outcome in rows if outcome not in READABLE])
     _upsert([RowTrail(run=run, subject=key, once=once) for key in readable], ["once"])
-    RowTrail.objects.filter(run=run, subject__in=others).delete()
+    others.filter(again__gt=0).update(once=once)
+    others.filter(again=0).delete()
 
 
 def _upsert(rows: list[RowTrail], changed: list[str]) -> None:

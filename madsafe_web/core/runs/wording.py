@@ -11,6 +11,7 @@ LOG = (
     _("%(name)s asked for %(count)s failed rows once more."),
     _("%(name)s asked for %(count)s failed rows of class '%(error)s' once more."),
     _("%(name)s asked to read the stored replies of %(count)s rows again."),
+    _("%(run)s is in work, so its deadline stays as it is. Pause it, then set another one."),
     _("Done: %(read)s read, %(kept)s kept, %(duplicate)s duplicate, %(rejected)s rejected, %(failed)s failed."),
 )
 STOPS = (

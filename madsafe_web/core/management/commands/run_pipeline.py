@@ -31,6 +31,7 @@ DATABASE_GONE = (
 )
 OFFLINE_MARK = "offline rules: for trying MadSafe, not for publishing results"
 RESTING: dict[str, int] = {
+    Run.State.DRAFT: EXIT_PAUSED,  # its deadline had passed before it started
     Run.State.PAUSED: EXIT_PAUSED,
     Run.State.OVER_BUDGET: EXIT_PAUSED,
     Run.State.NEEDS_PEOPLE: EXIT_PAUSED,

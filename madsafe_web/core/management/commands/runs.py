@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
 from madsafe_web.core.llm.prices import MILLION
 from madsafe_web.core.management.commands.run_pipeline import named
@@ -20,6 +21,8 @@ from madsafe_web.core.runs.notices import notices_seen
 from madsafe_web.core.runs.pages import works_by_rows
 from madsafe_web.core.runs.retrying import run_reread, run_retry
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN
+
+IN_WORK = "{run} is in work or was cancelled: pause it first."
 
 
 class Command(BaseCommand):
@@ -93,6 +96,7 @@ def _clone(run: Run, user: User | None, options: dict[str, Any]) -> dict[str, An
     return {"run": run_clone(run=run, user=user).pk}
 
 
+@transaction.atomic
 def _budget(run: Run, user: User | None, options: dict[str, Any]) -> dict[str, Any]:
     """The budget as it is now; what is named by the options is changed first. Raises ConfigError."""
     before = limits_of(run)
@@ -101,13 +105,15 @@ def _budget(run: Run, user: User | None, options: dict[str, Any]) -> dict[str, A
     new = {name: _number(name, options[name]) if options[name] is not None else now[name] for name in now}
     cost = None if new["money"] is None else round(new["money"] * MILLION)
     limits = Limits(new["calls"], new["tokens"], cost, new["seconds"])
+    until = options["deadline"]
+    when = None if until in (None, "none") else parsed(until)  # all is read before anything is changed
     changed = any(options[name] is not None for name in (*now, "deadline"))
     if changed and not works_by_rows(run):
         raise ConfigError(f"{run} does not work row by row, so there is no budget to keep to.")
     if changed and not run_budget(run=run, limits=limits, user=user):
-        raise ConfigError(f"{run} is in work or was cancelled: pause it first.")
-    if (until := options["deadline"]) is not None:
-        run_deadline(run=run, when=None if until == "none" else parsed(until), user=user)
+        raise ConfigError(IN_WORK.format(run=run))
+    if until is not None and not run_deadline(run=run, when=when, user=user):
+        raise ConfigError(IN_WORK.format(run=run))
     run.refresh_from_db()
     return {"run": run.pk, **new, "deadline": run.deadline.isoformat() if run.deadline else None}
 
