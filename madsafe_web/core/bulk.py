@@ -110,11 +110,11 @@ def next_ids(model: Model, count: int) -> Sequence[int]:
 def prepare_writing() -> None:
     """Tell PostgreSQL that the transaction writes many rows. Call first in it; others are not told.
 
-    Its commit does not wait for the disk. Should the machine or the server fail within about a second, the last of
-    these transactions are gone, each as a whole, as if they had never been: whoever notes in them how far it came goes
-    on from there. Any other commit after them, such as the one that ends the work, waits for them as well. Compiling a
-    statement and bitmaps of rows only cost time where rows are looked up one by one, whatever the planner expects of
-    tables that it does not know yet.
+    Its commit does not wait for the disk. Should the machine or the server fail within 0.6 seconds (three times
+    wal_writer_delay), the last of these transactions are gone, each as a whole, as if they had never been: whoever
+    notes in them how far it came goes on from there. Any other commit after them, such as the one that ends the work,
+    waits for them as well. Compiling a statement and bitmaps of rows only cost time where rows are looked up one by
+    one, whatever the planner expects of tables that it does not know yet.
     """
     if connection.vendor == "postgresql":
         settings = {"synchronous_commit": "off", "jit": "off", "enable_bitmapscan": "off"}

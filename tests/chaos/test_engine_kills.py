@@ -35,8 +35,8 @@ ALONE = "CHAOS_SEEDS" in os.environ  # nothing else runs on this machine
 SEEDS = [int(seed) for seed in os.environ.get("CHAOS_SEEDS", "1").split(",")]
 ROWS, CONNECTIONS, ANSWER_S = 5000, 32, 0.4  # connections of all workers together
 RATE = CONNECTIONS / ANSWER_S
-UNDISTURBED_S = ROWS / RATE
-KILLS = {"worker": 10, "web": 4}
+UNDISTURBED_S = ROWS / RATE  # 62 s: longer than all pauses between the kills
+KILLS = {"worker": 10, "web": 4}  # 14 in all, as docs/operations.md says
 KILLS_OF_SERVERS = {"worker": 7, "web": 2, "redis": 3, "postgres": 3}
 DOWN_S = {"redis": 1.0, "postgres": 1.0}
 LONGEST_S = 4 * UNDISTURBED_S if ALONE else 1200.0
@@ -154,7 +154,6 @@ def test_a_run_survives_the_kills_of_everything_it_stands_on(place: Place, stub:
     print(f"{kills} kills, {seconds:.0f} s of {UNDISTURBED_S:.0f} s undisturbed, {counts.repeated} calls repeated")
     assert place.state() == "done", place.installation.errors()
     assert_each_row_once(place.installation, ROWS, counts)
-    assert UNDISTURBED_S >= 60
     assert counts.repeated <= kills * (CONNECTIONS + RATE * UNWRITTEN_S) * 1.05
     assert place.keep(240, place.healthy)
 
@@ -175,5 +174,4 @@ def disturb(place: Place, chance: random.Random) -> int:
     for kind in order:
         place.keep(chance.uniform(1, 4))
         place.kill(kind, chance)
-    assert len(order) >= 14
     return len(order)

@@ -12,7 +12,7 @@ from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Call, CallError, Reply, Sampling
 from madsafe_web.core.llm.endpoints import endpoint_declare
 from madsafe_web.core.models import Endpoint, Generation, RowTrail, Run
-from madsafe_web.core.runs import chain, rows, service, stages, usage
+from madsafe_web.core.runs import chain, refused_pages, rows, service, stages, usage
 from madsafe_web.core.runs.budget import Amount, Limits
 from madsafe_web.core.runs.drafts import run_budget
 from madsafe_web.core.runs.errors import ConfigError
@@ -166,6 +166,16 @@ def test_a_circle_that_came_past_the_checks_ends(providers: dict[str, Provider])
 def test_an_error_of_the_fallback_is_the_error_of_the_row(providers: dict[str, Provider]) -> None:
     providers["second"].error = CallError("timeout", "no answer in 60 s")
     assert set(work().rows.filter(subject__in=REFUSED).values_list("error_class", flat=True)) == {"timeout"}
+
+
+def test_a_row_whose_fallback_fails_counts_as_refused(providers: dict[str, Provider]) -> None:
+    providers["second"].error = CallError("timeout", "no answer in 60 s")
+    run = work()
+    assert set(run.trails.values_list("subject", "refused_by", "answered_by")) == {
+        (one, "first", "") for one in REFUSED
+    }
+    (line,) = refused_pages.by_run(Run.objects.all())
+    assert (line.rows, line.refused, line.answered, line.share) == (ROWS, len(REFUSED), 0, 25.0)
 
 
 def test_a_model_that_is_measured_is_never_answered_for(

@@ -47,6 +47,14 @@ def test_the_categories_of_a_run_come_with_their_rows_and_refusals(run: Run) -> 
     assert [line.share for line in refused_pages.by_category(run)] == [100.0, 50.0, 0.0]
 
 
+def test_a_row_whose_fallback_failed_is_refused_in_its_category(run: Run) -> None:
+    last = run.rows.order_by("pk").last()
+    assert last
+    run.trails.create(subject=last.subject, refused_by="first")
+    run.rows.filter(pk=last.pk).update(outcome="error")
+    assert lines(refused_pages.by_category(run)) == [("OFF", 2, 1, 1), ("", 2, 1, 0), ("UB", 2, 0, 1)]
+
+
 def test_the_rows_of_a_very_large_run_are_not_counted_by_category(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(refused_pages, "MOST_ROWS", 6)
     assert lines(refused_pages.by_category(run)) == [("OFF", None, 1, 1), ("UB", None, 0, 1)]

@@ -39,20 +39,35 @@ def kill_tree(process: psutil.Process) -> None:
         psutil.wait_procs(family[1:], timeout=30)
 
 
+def postgres_program() -> Path | None:
+    """The newest PostgreSQL server of this machine."""
+    return max(Path("/").glob(f"{POSTGRES_FOLDERS[1:]}/postgres"), default=None)
+
+
+def redis_program() -> str | None:
+    return shutil.which("redis-server")
+
+
+def missing() -> list[str]:
+    """The names of the servers that are not installed on this machine."""
+    found = {"PostgreSQL": postgres_program(), "Redis": redis_program()}
+    return [name for name, program in found.items() if program is None]
+
+
 @contextmanager
 def own_postgres() -> Iterator[Server]:
     """A new cluster with an empty database `madsafe`. It is not running yet, and is killed with the block.
 
     Without fsync: SIGKILL takes nothing from what the system has still to write to the disk.
     """
-    binaries = sorted(Path("/").glob(f"{POSTGRES_FOLDERS[1:]}/postgres"))
-    if not binaries:
+    program = postgres_program()
+    if not program:
         pytest.skip("PostgreSQL is not installed")
     with own_folder() as folder:
         data, port, account = folder / "data", free_port(), as_postgres(folder)
-        initdb = [str(binaries[-1].with_name("initdb")), "-D", str(data), "-A", "trust", "-U", "madsafe"]
+        initdb = [str(program.with_name("initdb")), "-D", str(data), "-A", "trust", "-U", "madsafe"]
         subprocess.run([*initdb, "--locale=C.UTF-8", "--no-sync"], check=True, capture_output=True, **account)
-        command = [str(binaries[-1]), "-D", str(data), "-p", str(port), "-k", str(folder)]
+        command = [str(program), "-D", str(data), "-p", str(port), "-k", str(folder)]
         command += ["-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]
         with starting(command, folder, **account) as start:
             yield Server(f"postgresql://madsafe@127.0.0.1:{port}/postgres", start)
@@ -61,12 +76,12 @@ def own_postgres() -> Iterator[Server]:
 @contextmanager
 def own_redis() -> Iterator[Server]:
     """A Redis that keeps nothing on disk: killed, it has lost every message. Not running yet, killed with the block."""
-    binary = shutil.which("redis-server")
-    if not binary:
+    program = redis_program()
+    if not program:
         pytest.skip("Redis is not installed")
     with own_folder() as folder:
         port = free_port()
-        command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+        command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
         with starting(command, folder) as start:
             yield Server(f"redis://127.0.0.1:{port}/0", start)
 

@@ -86,7 +86,7 @@ class Asking:
     def trail(self, result: Result) -> Trail | None:
         """What is to be kept of the row beside how it ended; None for most."""
         failed = result.outcome in FAILURES
-        if not (self._answered_by or self._taken_back or (failed and self._key)):
+        if not (self._refused_by or self._taken_back or (failed and self._key)):
             return None
         answered = "" if result.outcome == Outcome.PROVIDER_REFUSED else self._answered_by
         former = self._taken_back.reply if self._taken_back else ""  # the last there is, where no new one came

@@ -126,7 +126,7 @@ class RunRow(models.Model):
 
 
 class RowTrail(models.Model):
-    """What is kept of a row that failed with a reply, was answered by a fallback, or is to be worked on once more."""
+    """What is kept of a row that failed with a reply, was refused by a provider, or is to be worked on once more."""
 
     class Once(models.TextChoices):
         """What is to be done with a row taken back: ask anew where its stored reply gives nothing, or only read it."""

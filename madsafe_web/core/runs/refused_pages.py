@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, QuerySet, Sum
 
 from madsafe_web.core.method import NUMBER_OF, run_name, stage_name
 from madsafe_web.core.models import Chunk, RowTrail, Run, RunRow
@@ -22,7 +22,8 @@ Categories = Callable[[Sequence[str]], dict[str, str]]  # keys of rows → key �
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Rows read, rows that ended as refused, and rows that a fallback answered; `rows` None where nobody counted.
+    """Rows read, rows that were refused and not answered, also since the fallback failed, and rows that a fallback
+    answered; `rows` None where nobody counted.
 
     `run` is the one that the line is about, 0 for none.
     """
@@ -40,7 +41,7 @@ class Line:
 
 
 def by_run(runs: QuerySet[Run]) -> list[Line]:
-    """The runs of which anything was refused, the newest first, in four queries."""
+    """The runs of which anything was refused, the newest first, in five queries."""
     refused, answered = _counts(runs)
     ids = sorted({*refused, *answered}, reverse=True)
     read = dict(Chunk.objects.filter(run__in=ids).order_by().values_list("run").annotate(n=Sum("read")))
@@ -70,10 +71,12 @@ def by_category(run: Run) -> list[Line] | None:
         return []
     known: Categories = point(settings.RUN_SUBJECT_CATEGORIES[run.stage])
     rows = RunRow.objects.filter(run=run)
-    parts = rows.filter(outcome=Outcome.PROVIDER_REFUSED), _answered().filter(run=run)
+    ended = rows.filter(outcome=Outcome.PROVIDER_REFUSED)
+    parts = ended, _unanswered().filter(run=run), _answered().filter(run=run)
     if any(part[:MOST_ROWS].count() == MOST_ROWS for part in parts):
         return None
-    refused, answered = (_spread(known, part.values_list("subject", flat=True)) for part in parts)
+    refused, unanswered, answered = (_spread(known, part.values_list("subject", flat=True)) for part in parts)
+    refused.update(unanswered)
     counted = rows[:MOST_ROWS].count() < MOST_ROWS
     read = _spread(known, rows.values_list("subject", flat=True)) if counted else None
     names = {*refused, *answered, *(read or ())}
@@ -82,13 +85,20 @@ def by_category(run: Run) -> list[Line] | None:
 
 
 def _counts(runs: QuerySet[Run]) -> tuple[Counter[int], Counter[int]]:
-    """Run id → rows that ended as refused; and rows that a fallback answered."""
+    """Run id → rows that were refused and not answered; and rows that a fallback answered."""
     failing = Chunk.objects.filter(run__in=runs, failed__gt=0).values("run")
     ended = RunRow.objects.filter(run__in=failing, outcome=Outcome.PROVIDER_REFUSED).order_by()
-    trails = _answered().filter(run__in=runs).order_by()
-    return Counter(dict(ended.values_list("run").annotate(n=Count("id")))), Counter(
-        dict(trails.values_list("run").annotate(n=Count("id")))
+    trails = (kind.filter(run__in=runs).order_by() for kind in (_unanswered(), _answered()))
+    refused, unanswered, answered = (
+        Counter(dict(found.values_list("run").annotate(n=Count("id")))) for found in (ended, *trails)
     )
+    return refused + unanswered, answered
+
+
+def _unanswered() -> QuerySet[RowTrail]:
+    """Of rows that ended otherwise than as refused, mostly with an error of the fallback."""
+    ended = RunRow.objects.filter(run=OuterRef("run"), subject=OuterRef("subject"), outcome=Outcome.PROVIDER_REFUSED)
+    return RowTrail.objects.exclude(refused_by="").filter(~Exists(ended), answered_by="")
 
 
 def _answered() -> QuerySet[RowTrail]:

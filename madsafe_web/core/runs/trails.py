@@ -1,4 +1,4 @@
-"""What is kept of rows that failed, were answered by a fallback, or are worked on once more. Others leave no trail."""
+"""What is kept of rows that failed, were refused by a provider, or are worked on once more. Others leave no trail."""
 
 from __future__ import annotations
 
