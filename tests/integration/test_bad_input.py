@@ -34,7 +34,7 @@ def assert_failed(installation: Installation, finished: Finished, stage: str, wo
     said = sentence(finished)
     assert said.startswith(f"{stage}: ")
     assert all(word in said for word in words), said
-    assert installation.errors() == [said.removeprefix(f"{stage}: ")]
+    assert [" ".join(error.splitlines()) for error in installation.errors()] == [said.removeprefix(f"{stage}: ")]
 
 
 def assert_goes_on(installation: Installation, chain: str, **env: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -64,5 +64,5 @@ class NoticesSeen(ApiView):
 
     def marked(self, notice: int | None) -> Response:
         if notice and not scoped(self.user, RunNotice).filter(pk=notice).exists():
-            raise NotFound
+            raise ValidationError({"notice": "You have no such notice."})
         return Response({"unseen": notices_seen(user=self.user, notice=notice)})

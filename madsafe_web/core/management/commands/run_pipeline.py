@@ -71,7 +71,8 @@ class Command(BaseCommand):
             self.stderr.write(DATABASE_GONE.format(error=error))
             sys.exit(EXIT_FAILED)
         if last.state != Run.State.DONE:
-            self.stderr.write(f"{last.stage}: {last.error or last.get_state_display()}")
+            said = " ".join(last.error.splitlines()) or last.get_state_display()
+            self.stderr.write(f"{last.stage}: {said}")
         if Run.objects.filter(pk__in=[run.pk for run in runs], offline_rules=True).exists():
             self.stdout.write(OFFLINE_MARK)
         if options["json"]:
