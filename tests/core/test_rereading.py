@@ -19,6 +19,7 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.retrying import run_reread, run_retry
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
 from madsafe_web.core.runs.worker import work_on
+from tests.core.test_fallback import PLACE
 from tests.factories import make_endpoint
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -69,16 +70,7 @@ def plan(run: Run) -> list[str]:
     return [str(number) for number in range(ROWS)]
 
 
-def fetch(run: Run, keys: list[str]) -> list[tuple[str, str]]:
-    return [(key, key) for key in keys]
-
-
-def write(run: Run, given: list[tuple[str, str, Result]]) -> list[Result]:
-    return [result for _, _, result in given]
-
-
-PLACE = {name: f"{__name__}:{name}" for name in ("plan", "fetch", "write")}
-STAGE = RowStage(name="rows", params=Params, process=process, **PLACE)
+STAGE = RowStage(name="rows", params=Params, process=process, **{**PLACE, "plan": f"{__name__}:plan"})
 
 
 @pytest.fixture
