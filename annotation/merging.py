@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 from django.db import transaction
 
+from annotation.merge.deciding import labels_decide
+from annotation.merge.drafts import map_draft_open, map_publish
+from annotation.merge.states import DROP, Decision
 from annotation.models import DecidedBy, MapEntry, MergeMap
 from annotation.selectors import map_draft, map_published, suggestions_newest
-from annotation.services import Decision, label_assign, map_draft_open, map_publish
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs import service
@@ -24,7 +28,7 @@ def merge(job: Job) -> None:
     if by_people and "finished_by" not in job.run.outputs:
         undecided = draft.entries.filter(decided_by=DecidedBy.NOBODY).count()
         raise NeedsPeople(f"{undecided} labels wait for people. Decide them under Labels, then press “Finish merging”.")
-    entries = list(draft.entries.select_related("label", "category", "merge_map").order_by("label"))
+    entries = list(draft.entries.select_related("label").order_by("label"))
     job.total(len(entries))
     if not entries:
         raise StageError("There are no labels to merge. Run the stage 'label' first.")
@@ -44,10 +48,14 @@ def decide_by_rule(entries: list[MapEntry], leave_undecided: int) -> None:
     # Equals by key: in which order labels were stored depends on which replies came first.
     suggested.sort(key=lambda entry: (-suggestions[entry.label_id].confidence, entry.label.key))
     unsuggested = len(open_entries) - len(suggested)
+    by_target: dict[str, list[MapEntry]] = defaultdict(list)
     for entry in suggested[: max(0, len(suggested) - max(0, leave_undecided - unsuggested))]:
         category = suggestions[entry.label_id].category
-        target = category.code if category else "DROP"
-        label_assign(entry=entry, decision=Decision(target), seen_revision=entry.revision, user=None)
+        by_target[category.code if category else DROP].append(entry)
+    for target, group in by_target.items():
+        seen = {entry.label_id: entry.revision for entry in group}
+        sure = {pk: suggestions[pk].confidence for pk in seen}
+        labels_decide(user=None, seen=seen, decision=Decision(target), confidence=sure)
 
 
 @transaction.atomic

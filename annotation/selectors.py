@@ -19,6 +19,7 @@ from annotation.models import (
     PromptIntent,
     Response,
     Seat,
+    Taxonomy,
 )
 from annotation.rows import LabelRow, PromptRow, ResponseRow
 from annotation.searching import matching
@@ -31,9 +32,14 @@ AS_STORED = ("corpus", "state", "language", "scenario", "attack_type", "origin")
 SCANNED = 5_000  # ids read at once by the iterating selectors
 
 
-def categories() -> QuerySet[Category]:
-    """The 14 categories in their order: the taxonomy, the same for everybody."""
-    return Category.objects.all()
+def taxonomy_newest() -> Taxonomy:
+    """The newest version of the categories. There always is one: the first is shipped."""
+    return Taxonomy.objects.latest("version")
+
+
+def categories(taxonomy: Taxonomy | None = None) -> QuerySet[Category]:
+    """The categories of a taxonomy in their order, without one those of the newest: the same for everybody."""
+    return Category.objects.filter(taxonomy=taxonomy or taxonomy_newest())
 
 
 def map_published() -> MergeMap:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 from django.views.decorators.http import require_GET
 
+from annotation.merge.telling import step_text
 from annotation.models import LabelOperation, Prompt, ReviewItem
 from annotation.selectors import labels_undecided
 from evaluation import selectors
@@ -60,11 +61,6 @@ COUNTED: dict[int, tuple[tuple[str, ...], Text]] = {
     8: (("freeze",), gettext_lazy("samples frozen")),
     9: (("train",), gettext_lazy("samples trained on")),
     10: (("evaluate",), gettext_lazy("answers judged or marked")),
-}
-OPERATIONS: dict[str, Text] = {
-    LabelOperation.Kind.DO: gettext_lazy("“%(label)s” → %(target)s"),
-    LabelOperation.Kind.UNDO: gettext_lazy("took back: “%(label)s” → %(target)s"),
-    LabelOperation.Kind.REDO: gettext_lazy("did again: “%(label)s” → %(target)s"),
 }
 
 
@@ -294,17 +290,10 @@ def activity(user: User) -> list[Event]:
     """
     audits = scoped(user, AuditEvent).filter(OF_THE_FEED).order_by("-id")[:FEED]
     events = [Event(one.actor_name, told(one), one.at) for one in audits]
-    decided = scoped(user, LabelOperation).filter(actor__isnull=False).select_related("label", "actor")
-    events += [
-        Event(one.actor.username, step_text(one), one.created) for one in decided.order_by("-id")[:FEED] if one.actor
-    ]
+    decided = scoped(user, LabelOperation).filter(actor__isnull=False).select_related("actor")
+    steps = decided.order_by("-id")[:FEED]
+    events += [Event(one.actor.username, step_text(one), one.created) for one in steps if one.actor]
     return sorted(events, key=lambda event: event.when, reverse=True)[:FEED]
-
-
-def step_text(step: LabelOperation) -> str:
-    target = step.after["target"]
-    words = {"DROP": _("not used"), "": _("undecided")}
-    return str(OPERATIONS[step.kind]) % {"label": step.label.name, "target": words.get(target, target)}
 
 
 def last_results() -> list[Score]:

@@ -8,6 +8,9 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
+from annotation.merge.deciding import labels_decide
+from annotation.merge.drafts import map_draft_open, map_publish
+from annotation.merge.states import Decision
 from annotation.models import (
     Category,
     Corpus,
@@ -22,7 +25,6 @@ from annotation.models import (
 from annotation.pieces import upload_whole
 from annotation.reviewing import NewItem, items_add
 from annotation.searching import remember
-from annotation.services import Decision, label_assign, map_draft_open, map_publish
 from annotation.text import folded, language, prompt_key, response_key
 from madsafe_web.core.llm.parse import label_key
 from madsafe_web.core.models import Endpoint, Run, User
@@ -115,8 +117,8 @@ def make_map(decisions: Mapping[IntentLabel, str] | None = None, *, published: b
     """The draft map with these decisions (category code or DROP) by rule; or published with them."""
     draft = map_draft_open()
     for label, target in (decisions or {}).items():
-        entry = draft.entries.select_related("label", "category", "merge_map").get(label=label)
-        label_assign(entry=entry, decision=Decision(target), seen_revision=entry.revision, user=None)
+        seen = {label.pk: draft.entries.get(label=label).revision}
+        labels_decide(user=None, seen=seen, decision=Decision(target))
     return map_publish(draft, None) if published else draft
 
 

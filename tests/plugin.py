@@ -84,12 +84,16 @@ def taxonomy(request: pytest.FixtureRequest) -> None:
     if not request.node.get_closest_marker("database"):
         return
     request.getfixturevalue("transactional_db" if _transactional(request) else "db")
-    from annotation.models import Category
+    from annotation.models import Category, Taxonomy
     from annotation.taxonomy import CATEGORIES
 
     if not Category.objects.exists():
         fields = ("code", "name_en", "name_zh", "definition_en", "definition_zh")
-        rows = [Category(position=n, **dict(zip(fields, row, strict=True))) for n, row in enumerate(CATEGORIES, 1)]
+        first = Taxonomy.objects.create(version=1, name="MadSafe 14")
+        rows = [
+            Category(taxonomy=first, position=n, **dict(zip(fields, row, strict=True)))
+            for n, row in enumerate(CATEGORIES, 1)
+        ]
         Category.objects.bulk_create(rows)
 
 

@@ -58,8 +58,8 @@ def test_undo_and_redo_are_events_with_both_states(annotator: Person) -> None:
     annotator.post(reverse("annotation:label-undo"))
     annotator.post(reverse("annotation:label-redo"))
     done, undone = {"target": "CIA", "revision": 1}, {"target": "", "revision": 2}
-    assert facts("label.undo") == {"label": label.pk, "before": done, "after": undone}
-    assert facts("label.redo")["after"] == {"target": "CIA", "revision": 3}
+    assert facts("label.undo")["labels"] == [{"label": label.pk, "before": done, "after": undone}]
+    assert facts("label.redo")["labels"][0]["after"] == {"target": "CIA", "revision": 3}
 
 
 def test_the_decisions_of_a_rule_are_told_by_their_run_alone() -> None:

@@ -11,14 +11,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotation import services
-from annotation.deciding import labels_decide
 from annotation.forms import CODES, MOST_TOGETHER, VIEWS, LabelFilter
-from annotation.models import DecidedBy, IntentLabel, MapEntry, MergeMap
+from annotation.merge.deciding import labels_decide, step_redo, step_undo
+from annotation.merge.operations import Codes
+from annotation.merge.states import Decision, EntryState, StaleDecision
+from annotation.models import DecidedBy, IntentLabel, LabelOperation, MapEntry, MergeMap
 from annotation.pages.labels import LabelState
 from annotation.pages.merge import merge_state
 from annotation.selectors import label_examples, map_draft
-from annotation.services import Decision, StaleDecision
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.errors import Conflict
 from madsafe_web.core.api.fields import Body, Choice, Whole
@@ -57,7 +57,7 @@ class DecidedList(serializers.Serializer[Any]):
 
 
 class Stepped(serializers.Serializer[Any]):
-    entry = Decided(allow_null=True, help_text="What changed; null when there was nothing to take back.")
+    results = Decided(many=True, help_text="What changed; empty when there was nothing to take back.")
 
 
 class LabelQuery(ListQuery):
@@ -76,12 +76,12 @@ class Assignment(Body):
     category = Choice(choices=TARGETS, allow_blank=True, help_text=TARGET)
 
 
-def entry_json(entry: MapEntry) -> dict[str, Any]:
-    state = services.entry_state(entry)
+def entry_json(entry: MapEntry, codes: Codes) -> dict[str, Any]:
+    state = EntryState.of(entry, codes.code_of)
     shown = {
         "label_id": entry.label_id,
-        "target": state["target"],
-        "decided_by": state["by"],
+        "target": state.target,
+        "decided_by": state.by,
         "revision": entry.revision,
     }
     return dict(Decided(shown).data)
@@ -90,8 +90,10 @@ def entry_json(entry: MapEntry) -> dict[str, Any]:
 def as_now(label_ids: list[int]) -> list[dict[str, Any]]:
     """What the draft says about labels at this moment."""
     draft = map_draft()
-    entries = draft.entries.filter(label__in=label_ids).select_related("category").order_by("label") if draft else []
-    return [entry_json(entry) for entry in entries]
+    if draft is None:
+        return []
+    codes = Codes.of(draft)
+    return [entry_json(entry, codes) for entry in draft.entries.filter(label__in=label_ids).order_by("label")]
 
 
 class Labels(ListView):
@@ -139,23 +141,24 @@ class LabelAssign(ApiView):
 
     def decide(self, seen: dict[int, int], category: str) -> Response:
         try:
-            entries = labels_decide(user=self.user, seen=list(seen.items()), decision=Decision(category))
+            labels_decide(user=self.user, seen=seen, decision=Decision(category))
         except StaleDecision as error:
             detail = f"Somebody decided about “{error}” since it was seen. Nothing was changed."
             raise Conflict(detail, current=as_now(list(seen))) from None
-        return Response({"results": [entry_json(entry) for entry in entries]})
+        return Response({"results": as_now(list(seen))})
 
 
 class LabelStep(ApiView):
     write_right = "merge"
 
-    def step(self, service: Callable[..., MapEntry | None]) -> Response:
+    def step(self, service: Callable[..., LabelOperation | None]) -> Response:
         draft = map_draft()
         try:
-            entry = service(user=self.user, merge_map=self.visible(draft)) if draft else None
+            step = service(user=self.user, draft=self.visible(draft)) if draft else None
         except StaleDecision as error:
             raise Conflict(f"Somebody decided about “{error}” after you. Nothing was changed.") from None
-        return Response({"entry": entry_json(entry) if entry else None})
+        labels = [one.entry.label_id for one in step.changes.select_related("entry")] if step else []
+        return Response({"results": as_now(labels)})
 
     def visible(self, draft: MergeMap) -> MergeMap:
         return self.row(MergeMap, draft.pk)
@@ -166,7 +169,7 @@ class LabelUndo(LabelStep):
     def post(self, request: Request) -> Response:
         """Take back one's own newest decision that still stands."""
         self.body(NoBody)
-        return self.once(lambda: self.step(services.label_undo))
+        return self.once(lambda: self.step(step_undo))
 
 
 class LabelRedo(LabelStep):
@@ -174,4 +177,4 @@ class LabelRedo(LabelStep):
     def post(self, request: Request) -> Response:
         """Take one's own newest undo back."""
         self.body(NoBody)
-        return self.once(lambda: self.step(services.label_redo))
+        return self.once(lambda: self.step(step_redo))

@@ -9,7 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotation import services
+from annotation.merge import drafts
 from annotation.merging import merge_finish
 from annotation.models import DecidedBy, MapEntry, MergeMap
 from annotation.selectors import merge_waiting
@@ -84,7 +84,7 @@ class MapPublish(ApiView):
         draft = self.row(MergeMap, pk)
         if merge_waiting():
             raise Conflict("A merge run waits for people. Finish it instead.")
-        return Response(MapShown(services.map_publish(draft, self.user)).data)
+        return Response(MapShown(drafts.map_publish(draft, self.user)).data)
 
 
 class MapFinish(ApiView):

@@ -92,7 +92,8 @@ def selected_context(
     state: LabelState, use: LabelUse, categories: Mapping[str, Category], filters: LabelFilter
 ) -> Selected:
     """Everything about one label, in five queries."""
-    step = LabelOperation.objects.filter(label=state.id).select_related("actor").order_by("-id").first()
+    steps = LabelOperation.objects.filter(changes__entry__label=state.id).select_related("actor")
+    step = steps.order_by("-id").first()
     decided = step if step and not state.undecided else None
     examples, more_url = _examples(state, filters)
     names = dict(IntentLabel.objects.filter(id__in=use.together(state.id, TOGETHER)).values_list("id", "name"))

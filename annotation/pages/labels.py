@@ -9,11 +9,10 @@ from django.utils.translation import gettext as _
 
 from annotation.forms import LabelFilter
 from annotation.label_use import LabelUse
+from annotation.merge.states import DROP
 from annotation.models import Category, DecidedBy, IntentLabel, LabelSuggestion, MapEntry, MergeMap
 from annotation.selectors import map_draft, side
 from madsafe_web.core.llm.parse import label_key
-
-DROP = "DROP"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class NotUsed:
 class LabelState:
     """One label. `target` and `suggested` are a category code, DROP, or "" for undecided and for no suggestion.
 
-    `revision` is that of its entry in the draft; 0 while there is none, as it will be when the draft is opened.
+    `revision` is that of its entry, which goes on when a draft is opened as a copy; 0 where there is none yet.
     """
 
     id: int
@@ -93,7 +92,6 @@ def suggestions() -> dict[int, tuple[str, float]]:
 def label_states(merge_map: MergeMap | None, use: LabelUse) -> list[LabelState]:
     """Every label that prompts carry, in the order of the work."""
     decided, suggested = targets(merge_map), suggestions()
-    draft = merge_map is not None and merge_map.state == MergeMap.State.DRAFT
     states = []
     for pk, key, name, language in IntentLabel.objects.values_list("id", "key", "name", "language"):
         if pk not in use.counts:
@@ -109,7 +107,7 @@ def label_states(merge_map: MergeMap | None, use: LabelUse) -> list[LabelState]:
                 prompts=use.counts[pk],
                 target=target,
                 by=by,
-                revision=revision if draft else 0,
+                revision=revision,
                 suggested=code,
                 confidence=confidence,
             )

@@ -8,10 +8,11 @@ from typing import Any
 
 from annotation.forms import VIEWS, LabelFilter
 from annotation.label_use import LabelUse, label_use
-from annotation.models import Category, LabelOperation, MergeMap
+from annotation.merge.states import DROP
+from annotation.merge.telling import about
+from annotation.models import Category, LabelChange, LabelOperation, MergeMap
 from annotation.pages.label_detail import Mark, actor_of, evidence_key, marks, selected_context
 from annotation.pages.labels import (
-    DROP,
     LabelState,
     NotUsed,
     category_of,
@@ -101,19 +102,22 @@ def pane_context(label_id: int, filters: LabelFilter) -> Context:
 
 def conflict_about(label_name: str) -> Context | None:
     """Who decided last about a label of the draft, and how."""
-    steps = LabelOperation.objects.filter(merge_map__state=MergeMap.State.DRAFT, label__name=label_name)
-    step = steps.select_related("actor", "label").order_by("-id").first()
+    changes = LabelChange.objects.filter(entry__merge_map__state=MergeMap.State.DRAFT, entry__label__name=label_name)
+    change = changes.select_related("operation__actor").order_by("-id").first()
+    if change is None:
+        return None
     categories = {row.code: row for row in Category.objects.all()}
-    return _told(step, categories) if step else None
+    category = category_of(change.after["target"], categories)
+    return {"actor": actor_of(change.operation), "label": label_name, "category": category}
 
 
 def _told(step: LabelOperation, categories: Mapping[str, Category]) -> Context:
-    category = category_of(step.after["target"], categories)
-    return {"actor": actor_of(step), "label": step.label.name, "category": category}
+    category = category_of(step.payload.get("target", ""), categories)
+    return {"actor": actor_of(step), "label": about(step), "category": category}
 
 
 def _steps(merge_map: MergeMap | None) -> list[LabelOperation]:
-    rows = LabelOperation.objects.filter(merge_map=merge_map).select_related("actor", "label")
+    rows = LabelOperation.objects.filter(merge_map=merge_map).select_related("actor").prefetch_related("changes__entry")
     return list(rows.order_by("-id")[:RECENT])
 
 
@@ -122,7 +126,11 @@ def _clusters(
 ) -> list[Context]:
     """One label a cluster: people decide label by label."""
     # Oldest first, so that the newest step about a label stays.
-    changed_by = {step.label_id: actor_of(step) if step.actor_id != user.pk else "" for step in reversed(steps)}
+    changed_by = {
+        change.entry.label_id: actor_of(step) if step.actor_id != user.pk else ""
+        for step in reversed(steps)
+        for change in step.changes.all()
+    }
     rows = [
         Row(
             id=state.id,

@@ -12,8 +12,9 @@ from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from annotation.merge.states import DROP
 from annotation.models import Category, IntentLabel, MapEntry, MergeMap, Prompt, PromptIntent
-from annotation.pages.labels import DROP, category_of
+from annotation.pages.labels import category_of
 from annotation.pages.lineage import events, family, lineage
 from annotation.selectors import map_newest_published
 from annotation.text import clean

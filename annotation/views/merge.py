@@ -9,15 +9,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation import services
-from annotation.deciding import labels_decide
 from annotation.forms import AssignForm, LabelFilter, MapForm, PlaceForm
+from annotation.merge import drafts
+from annotation.merge.deciding import labels_decide, step_redo, step_undo
+from annotation.merge.states import Decision, StaleDecision
 from annotation.merging import merge_finish
-from annotation.models import IntentLabel, MapEntry, MergeMap
+from annotation.models import IntentLabel, LabelOperation, MergeMap
 from annotation.pages.labels import next_label
 from annotation.pages.merge import conflict_about, merge_context, merge_state, pane_context
 from annotation.selectors import map_draft, merge_waiting
-from annotation.services import Decision, StaleDecision
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
 from madsafe_web.core.runs.errors import StageError
@@ -79,7 +79,7 @@ def label_assign(request: HttpRequest) -> HttpResponse:
     shown = known[values["label"]]
     listed = merge_state().listed(_filters(values["query"]))
     try:
-        entries = labels_decide(user=person(request), seen=values["seen"], decision=Decision(values["category"]))
+        labels_decide(user=person(request), seen=dict(values["seen"]), decision=Decision(values["category"]))
     except StaleDecision as error:
         return _page(request, _filters(values["query"], shown.pk), 409, stale=str(error))
     except StageError as error:
@@ -87,7 +87,7 @@ def label_assign(request: HttpRequest) -> HttpResponse:
         return _page(request, _filters(values["query"], shown.pk), 409)
     told = {"label": shown.name, "category": _told(values["category"])}
     messages.success(request, _("“%(label)s” → %(category)s") % told, extra_tags="undo-label")
-    following = next_label(listed, [entry.label_id for entry in entries])
+    following = next_label(listed, dict(values["seen"]))
     return _back(values["query"], following)
 
 
@@ -100,10 +100,10 @@ def _told(target: str) -> str:
 def label_undo(request: HttpRequest) -> HttpResponse:
     draft = map_draft()
     try:
-        entry = services.label_undo(user=person(request), merge_map=draft) if draft else None
+        step = step_undo(user=person(request), draft=draft) if draft else None
     except (StaleDecision, StageError) as error:
         return _crossed(request, error)
-    return _stepped(request, entry, _("There is nothing of yours to undo."))
+    return _stepped(request, step, _("There is nothing of yours to undo."))
 
 
 @require_POST
@@ -111,10 +111,10 @@ def label_undo(request: HttpRequest) -> HttpResponse:
 def label_redo(request: HttpRequest) -> HttpResponse:
     draft = map_draft()
     try:
-        entry = services.label_redo(user=person(request), merge_map=draft) if draft else None
+        step = step_redo(user=person(request), draft=draft) if draft else None
     except (StaleDecision, StageError) as error:
         return _crossed(request, error)
-    return _stepped(request, entry, _("There is nothing to redo."))
+    return _stepped(request, step, _("There is nothing to redo."))
 
 
 def _place(request: HttpRequest) -> str:
@@ -131,10 +131,11 @@ def _crossed(request: HttpRequest, error: StaleDecision | StageError) -> HttpRes
     return _page(request, _filters(_place(request)), 409, stale=str(error))
 
 
-def _stepped(request: HttpRequest, entry: MapEntry | None, nothing: str) -> HttpResponse:
-    if entry is None:
+def _stepped(request: HttpRequest, step: LabelOperation | None, nothing: str) -> HttpResponse:
+    if step is None:
         messages.info(request, nothing)
-    return _back(_place(request), entry.label_id if entry else None)
+    change = step.changes.select_related("entry").first() if step else None
+    return _back(_place(request), change.entry.label_id if change else None)
 
 
 def _draft(request: HttpRequest) -> MergeMap:
@@ -153,7 +154,7 @@ def map_publish(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("A merge run waits for people. Press “Finish merging” instead."))
         return _page(request, _filters(""), 409)
     try:
-        published = services.map_publish(draft, person(request))
+        published = drafts.map_publish(draft, person(request))
     except StageError as error:
         messages.error(request, str(error))
         return _page(request, _filters(""), 409)

@@ -5,18 +5,13 @@ from __future__ import annotations
 import pytest
 
 from annotation import services
+from annotation.merge.deciding import labels_decide, step_redo, step_undo
+from annotation.merge.drafts import map_draft_open, map_publish, map_sha256
+from annotation.merge.operations import Codes
+from annotation.merge.states import Decision, EntryState, StaleDecision
 from annotation.merging import merge_finish
 from annotation.models import Category, Corpus, IntentLabel, LabelSuggestion, MapEntry, MergeMap, Prompt, PromptIntent
 from annotation.selectors import map_published, prompt_categories
-from annotation.services import (
-    Decision,
-    StaleDecision,
-    label_assign,
-    label_redo,
-    label_undo,
-    map_draft_open,
-    map_publish,
-)
 from annotation.text import prompt_key
 from madsafe_web.core.models import AuditEvent, Run, User
 from madsafe_web.core.runs import service
@@ -51,63 +46,68 @@ def entry(draft: MergeMap, name: str) -> MapEntry:
     return draft.entries.select_related("label", "category", "merge_map").get(label__name=name)
 
 
-def decide(draft: MergeMap, name: str, target: str, user: User) -> MapEntry:
+def decide(draft: MergeMap, name: str, target: str, user: User | None) -> None:
     found = entry(draft, name)
-    return label_assign(entry=found, decision=Decision(target), seen_revision=found.revision, user=user)
+    labels_decide(user=user, seen={found.label_id: found.revision}, decision=Decision(target))
+
+
+def state(draft: MergeMap, name: str) -> EntryState:
+    return EntryState.of(entry(draft, name), Codes.of(draft).code_of)
 
 
 def target(draft: MergeMap, name: str) -> str:
-    return services.entry_state(entry(draft, name))["target"]
+    return state(draft, name).target
 
 
 def test_two_people_on_one_label_the_first_decision_stands(draft: MergeMap, annotator: User) -> None:
     other = User.objects.create(username="b", role="annotator")
     seen_by_both = entry(draft, "诈骗")
-    label_assign(entry=seen_by_both, decision=Decision("CIA"), seen_revision=0, user=annotator)
+    seen = {seen_by_both.label_id: 0}
+    labels_decide(user=annotator, seen=seen, decision=Decision("CIA"))
     with pytest.raises(StaleDecision):
-        label_assign(entry=seen_by_both, decision=Decision("EM"), seen_revision=0, user=other)
+        labels_decide(user=other, seen=seen, decision=Decision("EM"))
     assert target(draft, "诈骗") == "CIA"
 
 
 def test_undo_takes_back_the_last_own_step_and_redo_brings_it_again(draft: MergeMap, annotator: User) -> None:
     decide(draft, "诈骗", "CIA", annotator)
     decide(draft, "诈骗", "NS", annotator)
-    label_undo(user=annotator, merge_map=draft)
+    step_undo(user=annotator, draft=draft)
     assert target(draft, "诈骗") == "CIA"
-    label_redo(user=annotator, merge_map=draft)
+    step_redo(user=annotator, draft=draft)
     assert target(draft, "诈骗") == "NS"
 
 
 def test_undo_goes_back_step_by_step_to_undecided(draft: MergeMap, annotator: User) -> None:
     for name, code in (("诈骗", "CIA"), ("隐私", "PP")):
         decide(draft, name, code, annotator)
-    label_undo(user=annotator, merge_map=draft)
-    label_undo(user=annotator, merge_map=draft)
+    step_undo(user=annotator, draft=draft)
+    step_undo(user=annotator, draft=draft)
     assert [target(draft, name) for name in ("诈骗", "隐私")] == ["", ""]
-    assert label_undo(user=annotator, merge_map=draft) is None
+    assert step_undo(user=annotator, draft=draft) is None
 
 
 def test_redo_goes_forward_as_far_as_undo_went_back(draft: MergeMap, annotator: User) -> None:
     for name, code in (("诈骗", "CIA"), ("隐私", "PP")):
         decide(draft, name, code, annotator)
-    for step in (label_undo, label_undo, label_redo, label_redo):
-        step(user=annotator, merge_map=draft)
+    for step in (step_undo, step_undo, step_redo, step_redo):
+        step(user=annotator, draft=draft)
     assert [target(draft, name) for name in ("诈骗", "隐私")] == ["CIA", "PP"]
-    assert label_redo(user=annotator, merge_map=draft) is None
+    assert step_redo(user=annotator, draft=draft) is None
 
 
 def test_a_redone_step_can_be_undone_again(draft: MergeMap, annotator: User) -> None:
     decide(draft, "诈骗", "CIA", annotator)
-    for step in (label_undo, label_redo, label_undo):
-        step(user=annotator, merge_map=draft)
+    for step in (step_undo, step_redo, step_undo):
+        step(user=annotator, draft=draft)
     assert target(draft, "诈骗") == ""
 
 
 def test_a_new_decision_after_an_undo_ends_redo_but_keeps_the_history(draft: MergeMap, annotator: User) -> None:
     decide(draft, "诈骗", "CIA", annotator)
-    label_undo(user=annotator, merge_map=draft)
+    step_undo(user=annotator, draft=draft)
     decide(draft, "隐私", "PP", annotator)
-    assert label_redo(user=annotator, merge_map=draft) is None
+    assert step_redo(user=annotator, draft=draft) is None
     assert draft.operations.count() == 3
 
 
@@ -115,16 +115,15 @@ def test_undo_leaves_alone_what_somebody_else_changed_since(draft: MergeMap, ann
     decide(draft, "诈骗", "CIA", annotator)
     decide(draft, "诈骗", "NS", User.objects.create(username="b", role="annotator"))
     with pytest.raises(StaleDecision):
-        label_undo(user=annotator, merge_map=draft)
+        step_undo(user=annotator, draft=draft)
     assert target(draft, "诈骗") == "NS"
 
 
 def test_undoing_a_change_of_a_rules_decision_leaves_it_marked_by_rule(draft: MergeMap, annotator: User) -> None:
-    found = entry(draft, "诈骗")
-    label_assign(entry=found, decision=Decision("CIA"), seen_revision=0, user=None)
+    decide(draft, "诈骗", "CIA", None)
     decide(draft, "诈骗", "NS", annotator)
-    label_undo(user=annotator, merge_map=draft)
-    assert services.entry_state(entry(draft, "诈骗")) == {"target": "CIA", "by": "rule"}
+    step_undo(user=annotator, draft=draft)
+    assert state(draft, "诈骗") == EntryState("CIA", "rule")
 
 
 def test_a_merge_by_rule_leaves_the_least_certain_undecided(draft: MergeMap) -> None:
@@ -153,8 +152,19 @@ def test_a_published_map_is_read_and_can_no_longer_change(draft: MergeMap, annot
     map_publish(draft, annotator)
     assert prompt_categories(map_published()) == {Prompt.objects.get(text="诈骗").pk: "CIA"}
     with pytest.raises(StageError, match="can no longer change"):
-        decide(draft, "隐私", "PP", annotator)
+        step_undo(user=annotator, draft=draft)
     assert AuditEvent.objects.get(verb="map.publish").actor == annotator
+
+
+def test_a_decision_seen_before_a_publication_does_not_cover_another_made_after_it(
+    draft: MergeMap, annotator: User
+) -> None:
+    decide(draft, "诈骗", "CIA", annotator)
+    shown = {entry(draft, "诈骗").label_id: 1}
+    map_publish(draft, annotator)
+    labels_decide(user=User.objects.create(username="b", role="lead"), seen=shown, decision=Decision("NS"))
+    with pytest.raises(StaleDecision):
+        labels_decide(user=annotator, seen=shown, decision=Decision("EM"))
 
 
 def test_a_map_is_published_once(draft: MergeMap, annotator: User) -> None:
@@ -176,8 +186,8 @@ def test_the_next_draft_starts_from_the_published_map_with_new_labels_undecided(
 
 
 def test_equal_maps_have_equal_hashes(draft: MergeMap, annotator: User) -> None:
-    before = services.map_sha256(draft)
+    before = map_sha256(draft)
     decide(draft, "诈骗", "CIA", annotator)
-    assert services.map_sha256(draft) != before
-    label_undo(user=annotator, merge_map=draft)
-    assert services.map_sha256(draft) == before
+    assert map_sha256(draft) != before
+    step_undo(user=annotator, draft=draft)
+    assert map_sha256(draft) == before

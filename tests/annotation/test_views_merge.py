@@ -8,8 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from annotation.merge.deciding import step_undo
 from annotation.models import IntentLabel, LabelOperation, MapEntry, MergeMap
-from annotation.services import label_undo
 from madsafe_web.core.models import AuditEvent, Run, User
 from tests.factories import (
     Person,
@@ -312,14 +312,14 @@ def test_an_undo_that_somebody_crossed_is_a_conflict(
 def test_nothing_to_undo_is_said(annotator: Person, labels: list[IntentLabel]) -> None:
     make_map()
     assert "nothing of yours" in annotator.post("/labels/undo/", follow=True).text
-    assert label_undo(user=annotator.user, merge_map=MergeMap.objects.get()) is None
+    assert step_undo(user=annotator.user, draft=MergeMap.objects.get()) is None
 
 
 def test_the_history_names_who_decided(annotator: Person, labels: list[IntentLabel]) -> None:
     make_map({labels[0]: "CIA"})
     assign(annotator, labels[1], "NS")
     told = [(step["actor"], step["label"]) for step in annotator.get(MERGE).context["history"]]
-    assert told == [("annotator", "诈骗"), ("rule", "fraud")]
+    assert told == [("annotator", "“诈骗”"), ("rule", "“fraud”")]
 
 
 def test_a_row_says_who_else_changed_it(annotator: Person, lead: Person, labels: list[IntentLabel]) -> None:

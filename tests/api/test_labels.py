@@ -96,9 +96,9 @@ def test_only_a_category_of_the_fourteen_is_taken(annotator_api: Program, catego
 def test_a_decision_is_undone_and_redone(annotator_api: Program) -> None:
     (label,) = labels(1)
     assign(annotator_api, "DROP", (label.pk, 0))
-    assert annotator_api.send("labels/undo/").json()["entry"]["target"] == ""
-    assert annotator_api.send("labels/redo/").json()["entry"]["target"] == "DROP"
-    assert annotator_api.send("labels/redo/").json() == {"entry": None}
+    assert annotator_api.send("labels/undo/").json()["results"][0]["target"] == ""
+    assert annotator_api.send("labels/redo/").json()["results"][0]["target"] == "DROP"
+    assert annotator_api.send("labels/redo/").json() == {"results": []}
 
 
 def test_nobody_undoes_what_another_decided_since(annotator_api: Program, lead_api: Program) -> None:

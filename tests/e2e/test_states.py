@@ -51,7 +51,7 @@ def test_a_server_without_its_database_is_told_by_a_poll_and_the_line_goes_by_it
 
 
 def test_an_error_of_the_server_is_told_with_the_id_of_the_request(merging: Window) -> None:
-    with patch("annotation.deciding.label_assign", side_effect=ValueError("broken")):
+    with patch("annotation.merge.deciding.operation_do", side_effect=ValueError("broken")):
         merging.page.keyboard.press("3")
         line = merging.page.locator("#toasts .is-unsafe .text")
         line.wait_for()

@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from annotation.merge.telling import step_text
 from annotation.models import Corpus, IntentLabel, LabelOperation, Prompt, PromptIntent, ReviewItem
 from evaluation import overview
 from madsafe_web.core import method
@@ -224,9 +225,8 @@ def test_a_deed_without_words_of_its_own_is_told_as_it_is_stored(lead: Person) -
 
 @pytest.mark.parametrize(("target", "text"), [("DROP", "not used"), ("", "undecided"), ("CIA", "CIA")])
 def test_a_decision_about_a_label_is_told_in_words(target: str, text: str) -> None:
-    label = make_label("fraud")
-    step = LabelOperation(label=label, kind="do", after={"target": target})
-    assert overview.step_text(step) == f"“fraud” → {text}"
+    step = LabelOperation(kind="do", payload={"label": "fraud", "count": 1, "target": target})
+    assert step_text(step) == f"“fraud” → {text}"
 
 
 def test_without_an_evaluation_there_are_no_results(lead: Person) -> None:

@@ -1,0 +1,291 @@
+"""The steps of merging: every change of a draft goes through `operation_do`, and `operation_undo` takes it back.
+
+A draft is locked while a step is written, so steps come one after the other; an entry changes only on top of the
+revision that its person saw, or on top of changes of their own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Max, Model, QuerySet
+
+from annotation.merge.states import EntryState, StaleDecision
+from annotation.models import (
+    Category,
+    DecidedBy,
+    LabelChange,
+    LabelComment,
+    LabelOperation,
+    LabelOpinion,
+    LabelRule,
+    MapEntry,
+    MergeMap,
+    RefusedPair,
+)
+from madsafe_web.core.audit import audit
+from madsafe_web.core.models import User
+from madsafe_web.core.runs.errors import StageError
+
+Kind, Verb = LabelOperation.Kind, LabelOperation.Verb
+Change = Callable[[EntryState], EntryState]
+UPDATED = 500  # entries changed by one statement
+NAMED = 60  # characters of a label in the history
+TOLD = ("target", "theme", "flagged", "pairs")  # of a payload, in the audit record
+# What a step of this verb leaves beside its entries, and in which columns no two that stand may be equal.
+BESIDE: Mapping[str, tuple[type[Model], tuple[str, ...]]] = {
+    Verb.ASSIGN: (LabelRule, ("keyer", "key")),
+    Verb.COMMENT: (LabelComment, ()),
+    Verb.OPINION: (LabelOpinion, ("entry", "person")),
+    Verb.REFUSE: (RefusedPair, ("first", "second")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """The categories of one taxonomy, code → id and back."""
+
+    id_of: Mapping[str, int]
+    code_of: Mapping[int, str]
+
+    @classmethod
+    def of(cls, merge_map: MergeMap) -> Codes:
+        rows = Category.objects.filter(taxonomy=merge_map.taxonomy_id).values_list("code", "id")
+        return cls(dict(rows), {pk: code for code, pk in rows})
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is to be done: the verb, what was asked for, and for each label what its entry becomes.
+
+    `confidence`: label id → that of the suggestion that stood beside the decision.
+    """
+
+    verb: LabelOperation.Verb
+    payload: Mapping[str, Any]
+    change: Change
+    confidence: Mapping[int, float] = field(default_factory=dict)
+
+
+def draft_locked(draft: MergeMap) -> MergeMap:
+    """The draft, held until the transaction ends. Raises StageError when it was published meanwhile."""
+    held = MergeMap.objects.select_for_update().filter(pk=draft.pk, state=MergeMap.State.DRAFT).first()
+    if held is None:
+        raise StageError(f"Map {draft} is published and can no longer change. Open the merge page again.")
+    return held
+
+
+@transaction.atomic
+def operation_do(*, draft: MergeMap, user: User | None, seen: Mapping[int, int], step: Step) -> LabelOperation:
+    """Take one step on labels of a draft (by rule without a user): all of them or none.
+
+    `seen`: label id → the revision at which the person saw it. Raises StaleDecision when somebody else changed one of
+    them since, or when one is no label of the draft, StageError when the map is published.
+    """
+    held = draft_locked(draft)
+    entries = _entries(held, seen)
+    _refuse_stale(entries, {entry.pk: seen[entry.label_id] for entry in entries}, user)
+    codes = Codes.of(held)
+    before = {entry.pk: EntryState.of(entry, codes.code_of) for entry in entries}
+    after = {pk: step.change(state) for pk, state in before.items()}
+    operation = _record(held, user, Kind.DO, step.verb, {**step.payload, **_told_of(entries)})
+    _audit(operation, _write(operation, entries, before, after, codes, step.confidence))
+    return operation
+
+
+@transaction.atomic
+def operation_undo(*, operation: LabelOperation, user: User, partly: bool = False) -> LabelOperation | None:
+    """Take a step back by a step of its own; an undone step is done again by undoing its undo.
+
+    Only what the step changed goes back. Raises StaleDecision when somebody else, or a later step of one's own, changed
+    the same since; with `partly` those labels are left as they are, and None comes back when all of them are. Raises
+    StageError when the map is published or the step was taken back already.
+    """
+    held = draft_locked(operation.merge_map)
+    if LabelOperation.objects.filter(undoes=operation).exists():
+        raise StageError("This step was taken back already.")
+    codes = Codes.of(held)
+    back = _Back(operation, user, codes)
+    if back.stale and not partly:
+        raise StaleDecision(back.names(), tuple(sorted(back.stale)))
+    if back.stale and not back.after:
+        return None
+    kind = Kind.REDO if operation.kind == Kind.UNDO else Kind.UNDO
+    step = _record(held, user, kind, operation.verb, operation.payload, operation)
+    changes = _write(step, back.entries, back.before, back.after, codes, {})
+    _effects(root_of(operation), standing=kind == Kind.REDO)
+    _audit(step, changes)
+    return step
+
+
+def operation_newest(draft: MergeMap, user: User) -> LabelOperation | None:
+    """The step that Undo takes back: the person's newest that still stands."""
+    return standing(draft, user).order_by("-id").first()
+
+
+def operation_redoable(draft: MergeMap, user: User) -> LabelOperation | None:
+    """The undo that Redo takes back: the person's newest, unless a new step followed it.
+
+    What was undone before a new step stays in the history, from where it can be done again.
+    """
+    own = draft.operations.filter(actor=user)
+    undo = own.filter(kind=Kind.UNDO, undone_by=None).order_by("-id").first()
+    return None if undo is None or own.filter(kind=Kind.DO, pk__gt=undo.pk).exists() else undo
+
+
+def standing(draft: MergeMap, user: User) -> QuerySet[LabelOperation]:
+    """The person's steps that were not taken back."""
+    return draft.operations.filter(actor=user, undone_by=None).exclude(kind=Kind.UNDO)
+
+
+def root_of(operation: LabelOperation) -> LabelOperation:
+    """The step itself of an undo or redo of it."""
+    while operation.undoes is not None:
+        operation = operation.undoes
+    return operation
+
+
+def _told_of(entries: Sequence[MapEntry]) -> dict[str, Any]:
+    """What the history says a step was about, without a look at its labels; a step that has none says it itself."""
+    return {"label": entries[0].label.name[:NAMED], "count": len(entries)} if entries else {}
+
+
+class _Back:
+    """The entries of a step as they are, and as they were before it; `stale`: labels that cannot go back."""
+
+    def __init__(self, operation: LabelOperation, user: User, codes: Codes) -> None:
+        changes = {one.entry_id: one for one in operation.changes.all()}
+        self.entries = list(MapEntry.objects.filter(pk__in=changes).select_related("label").order_by("label"))
+        since = _changes_since({one.entry_id: one.revision for one in changes.values()}, user)
+        self.before: dict[int, EntryState] = {}
+        self.after: dict[int, EntryState] = {}
+        self.stale: set[int] = set()
+        for entry in self.entries:
+            now = EntryState.of(entry, codes.code_of)
+            changed = changed_fields(changes[entry.pk])
+            foreign = any(changed.keys() & changed_fields(one).keys() for one in since[entry.pk])
+            if foreign or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
+                self.stale.add(entry.label_id)
+                continue
+            self.before[entry.pk] = now
+            self.after[entry.pk] = replace(now, **{name: old for name, (old, _new) in changed.items()})
+
+    def names(self) -> str:
+        return ", ".join(entry.label.name for entry in self.entries if entry.label_id in self.stale)
+
+
+def changed_fields(change: LabelChange) -> dict[str, tuple[Any, Any]]:
+    """Field of the entry → what a change found and what it left, for those that it changed."""
+    return {name: (old, change.after[name]) for name, old in change.before.items() if change.after[name] != old}
+
+
+def _entries(draft: MergeMap, labels: Mapping[int, int]) -> list[MapEntry]:
+    """The entries of these labels, by label. Raises StaleDecision for one that the draft lacks."""
+    rows = MapEntry.objects.filter(merge_map=draft, label__in=list(labels)).select_related("label").order_by("label")
+    found = list(rows)
+    if len(found) < len(labels):
+        missing = sorted(set(labels) - {entry.label_id for entry in found})
+        raise StaleDecision(", ".join(map(str, missing)), tuple(missing))
+    return found
+
+
+def _refuse_stale(entries: Sequence[MapEntry], seen: Mapping[int, int], user: User | None) -> None:
+    """A change of one's own since, in another window say, is no conflict."""
+    moved = {entry.pk: seen[entry.pk] for entry in entries if entry.revision != seen[entry.pk]}
+    if not moved:
+        return
+    since = _changes_since(moved, user)
+    stale = [entry for entry in entries if entry.pk in moved and (since[entry.pk] or moved[entry.pk] > entry.revision)]
+    if stale:
+        names = ", ".join(entry.label.name for entry in stale)
+        raise StaleDecision(names, tuple(entry.label_id for entry in stale))
+
+
+def _changes_since(revisions: Mapping[int, int], user: User | None) -> Mapping[int, list[LabelChange]]:
+    """Entry id → changes by others after this revision of it."""
+    found: dict[int, list[LabelChange]] = defaultdict(list)
+    rows = LabelChange.objects.filter(entry__in=list(revisions), revision__gt=min(revisions.values(), default=0))
+    others = rows.exclude(operation__actor=user) if user else rows
+    for change in others:
+        if change.revision > revisions[change.entry_id]:
+            found[change.entry_id].append(change)
+    return found
+
+
+def _record(
+    draft: MergeMap,
+    user: User | None,
+    kind: LabelOperation.Kind,
+    verb: str,
+    payload: Mapping[str, Any],
+    undoes: LabelOperation | None = None,
+) -> LabelOperation:
+    return LabelOperation.objects.create(
+        kind=kind,
+        verb=verb,
+        merge_map=draft,
+        actor=user,
+        by=DecidedBy.PERSON if user else DecidedBy.RULE,
+        payload=dict(payload),
+        undoes=undoes,
+        parent_id=standing(draft, user).aggregate(newest=Max("id"))["newest"] if user else None,
+    )
+
+
+def _write(
+    operation: LabelOperation,
+    entries: Sequence[MapEntry],
+    before: Mapping[int, EntryState],
+    after: Mapping[int, EntryState],
+    codes: Codes,
+    confidence: Mapping[int, float],
+) -> list[LabelChange]:
+    """Change the entries whose state becomes another one, and note what each was."""
+    groups: dict[EntryState, list[int]] = defaultdict(list)
+    changes = []
+    for entry in entries:
+        if entry.pk not in after or after[entry.pk] == before[entry.pk]:
+            continue
+        groups[after[entry.pk]].append(entry.pk)
+        states = {"before": before[entry.pk].kept(), "after": after[entry.pk].kept()}
+        sure = confidence.get(entry.label_id)
+        changes.append(
+            LabelChange(operation=operation, entry=entry, revision=entry.revision + 1, confidence=sure, **states)
+        )
+    for state, ids in groups.items():
+        for at in range(0, len(ids), UPDATED):
+            rows = MapEntry.objects.filter(pk__in=ids[at : at + UPDATED])
+            rows.update(revision=F("revision") + 1, **state.columns(codes.id_of))
+    return LabelChange.objects.bulk_create(changes, batch_size=UPDATED)
+
+
+def _effects(operation: LabelOperation, standing: bool) -> None:
+    """What a step left beside its entries stands or falls with it; of two that are equal only one stands."""
+    if operation.verb not in BESIDE:
+        return
+    model, same = BESIDE[operation.verb]
+    for row in model._default_manager.filter(operation=operation):
+        equal = {name: getattr(row, name) for name in same}
+        if not (standing and same and model._default_manager.filter(standing=True, **equal).exists()):
+            model._default_manager.filter(pk=row.pk).update(standing=standing)
+
+
+def _audit(operation: LabelOperation, changes: Sequence[LabelChange]) -> None:
+    """One event a step, with what each label was before. What rules decide is told by their run alone."""
+    if operation.actor is None:
+        return
+    labels = [
+        {
+            "label": one.entry.label_id,
+            "before": {"target": one.before["target"], "revision": one.revision - 1},
+            "after": {"target": one.after["target"], "revision": one.revision},
+        }
+        for one in changes
+    ]
+    name = operation.verb if operation.kind == Kind.DO else operation.kind
+    told = {key: value for key, value in operation.payload.items() if key in TOLD}
+    audit(operation.actor, f"label.{name}", f"map {operation.merge_map}", **told, count=len(labels), labels=labels)
