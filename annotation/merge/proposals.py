@@ -73,9 +73,8 @@ def proposals(merge_map: MergeMap | None, use: LabelUse) -> list[Proposal]:
 
     The first are those that are expected to decide the most prompts with one keystroke.
     """
-    decided = set(
-        MapEntry.objects.filter(merge_map=merge_map).exclude(decided_by=DecidedBy.NOBODY).values_list("label", flat=True)
-    )
+    entries = MapEntry.objects.filter(merge_map=merge_map).exclude(decided_by=DecidedBy.NOBODY)
+    decided = set(entries.values_list("label", flat=True))
     rows = LabelSuggestion.objects.order_by("id").values_list("label", "category__code", "confidence")
     suggested = {label: (code or DROP, confidence) for label, code, confidence in rows}
     wanted = [pk for pk in IntentLabel.objects.values_list("id", flat=True) if pk in use.counts and pk not in decided]
