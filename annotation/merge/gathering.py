@@ -1,0 +1,249 @@
+"""Which labels stand together in a proposal, and for which category: pure, from the evidence that was stored."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from annotation.clustering.grouping import grouped
+from annotation.merge.weighing import NOBODY, Array, Pairs, Voices, confidence, features, fit
+
+LETTERS = "ABC"
+CONFIDENT = 0.8  # suggestion from which labels without other evidence may stand together
+MOST_ALIKE = 12  # labels that one look takes in
+DOUBTFUL = 0.6  # a suggestion that is less sure speaks against nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a label stands in a proposal.
+
+    `letter`: A same name, B similar name, C same prompts, D suggestion of a model, E labels decided before. `kind` is
+    that of the proposer (annotation.clustering), "" for D and E. `other`: the label beside which A to C put it, that
+    speaks most for it with E. `target`: what D and E say, a category code or DROP. `weight` in 0..1, higher is surer.
+    """
+
+    letter: str
+    kind: str
+    weight: float
+    other: int | None = None
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One label of a proposal. `suggested`: what a model says of it, a category code, DROP or ""; `confidence` of that.
+
+    `differs`: the model says something else than the proposal, so the label is not ticked by itself.
+    """
+
+    label: int
+    prompts: int
+    suggested: str
+    confidence: float | None
+    differs: bool
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Undecided labels that stand together, those of most prompts first.
+
+    `target`: category code, DROP or "" where nothing is known; `confidence` in 0..1 that the ticked belong there.
+    `letters`: the evidence, "ABD" say. `prompts`: number of prompts with any of the labels, ticked or not.
+    """
+
+    labels: tuple[int, ...]
+    target: str
+    confidence: float
+    letters: str
+    prompts: int
+    members: tuple[Member, ...]
+
+    @property
+    def ticked(self) -> tuple[int, ...]:
+        """The labels that accepting it decides."""
+        return tuple(member.label for member in self.members if not member.differs)
+
+    @property
+    def order(self) -> tuple[float, int, tuple[int, ...]]:
+        """The first are those from whose one keystroke the most prompts are expected to be decided."""
+        gained = sum(member.prompts for member in self.members if not member.differs)
+        return (-gained * self.confidence, -self.prompts, self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """The pairs of one run of `propose`, and what follows from them for good. `first` and `second` are label ids."""
+
+    first: Array
+    second: Array
+    letter: Array  # places in LETTERS
+    weight: Array
+    kinds: Sequence[str]
+
+    @cached_property
+    def weights(self) -> dict[tuple[int, int], float]:
+        """Two labels → how sure all evidence together is of them: each kind takes its share of the doubt left."""
+        doubt: dict[tuple[int, int], float] = defaultdict(lambda: 1.0)
+        for first, second, weight in zip(self.first.tolist(), self.second.tolist(), self.weight.tolist(), strict=True):
+            doubt[first, second] *= 1.0 - weight
+        return {couple: 1.0 - left for couple, left in doubt.items()}
+
+    @cached_property
+    def near(self) -> Mapping[int, Sequence[tuple[float, int, str, str]]]:
+        """Label → weight, other label, letter and kind of its pairs, the surest first."""
+        found: dict[int, list[tuple[float, int, str, str]]] = defaultdict(list)
+        letters = [LETTERS[place] for place in self.letter.tolist()]
+        columns = self.first.tolist(), self.second.tolist(), letters, self.kinds, self.weight.tolist()
+        for first, second, letter, kind, weight in zip(*columns, strict=True):
+            found[first].append((weight, second, letter, kind))
+            found[second].append((weight, first, letter, kind))
+        return {label: sorted(rows, key=lambda row: (-row[0], *row[1:])) for label, rows in found.items()}
+
+    def pairs(self, labels: Array) -> Pairs:
+        """The pairs between these labels (ascending ids) by their places, in both directions."""
+        known = np.isin(self.first, labels) & np.isin(self.second, labels)
+        first, second = np.searchsorted(labels, self.first[known]), np.searchsorted(labels, self.second[known])
+        letter, weight = np.tile(self.letter[known], 2), np.tile(self.weight[known], 2)
+        return Pairs(np.concatenate((first, second)), np.concatenate((second, first)), letter, weight)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known about all labels that prompts carry, by label id. `targets`: what a label can be decided as.
+
+    `groups` are disjoint and hold none of the `refused` pairs (the smaller id first).
+    """
+
+    counts: Mapping[int, int]  # numbers of prompts
+    targets: Sequence[str]
+    suggested: Mapping[int, tuple[str, float]]
+    decided: Mapping[int, str]
+    refused: Collection[tuple[int, int]]
+    stored: Stored
+    groups: Sequence[Sequence[int]]
+
+
+def groups_of(stored: Stored, refused: Collection[tuple[int, int]]) -> list[list[int]]:
+    """Disjoint groups of labels that may mean the same, none of which holds a refused pair."""
+    return grouped(stored.weights, refused=refused)
+
+
+def gather(known: Known) -> list[Proposal]:
+    """Disjoint proposals of all undecided labels, those that decide the most prompts with one keystroke first."""
+    weighed = _Weighed(known)
+    groups = [[label for label in group if label not in known.decided] for group in known.groups]
+    together = [group for group in groups if len(group) > 1]
+    grouped_ids = {label for group in together for label in group}
+    rest = [label for label in known.counts if label not in known.decided and label not in grouped_ids]
+    found = [weighed.proposal(group) for group in (*together, *_alike(known, weighed, rest))]
+    return sorted(found, key=lambda one: one.order)
+
+
+def _alike(known: Known, weighed: _Weighed, labels: Iterable[int]) -> list[list[int]]:
+    """Labels surely of one category, at most 12 together and no refused pair among them; each other one alone."""
+    found: list[list[int]] = []
+    of_target: dict[str, list[list[int]]] = defaultdict(list)
+    for label in sorted(labels, key=lambda label: (-known.counts[label], label)):
+        target, sure = weighed.best([label])
+        home = next((group for group in of_target[target] if _takes(group, label, known.refused)), None)
+        if sure < CONFIDENT or home is None:
+            home = []
+            found.append(home)
+            if sure >= CONFIDENT:
+                of_target[target].append(home)
+        home.append(label)
+    return found
+
+
+def _takes(group: Sequence[int], label: int, refused: Collection[tuple[int, int]]) -> bool:
+    return len(group) < MOST_ALIKE and not any((min(label, one), max(label, one)) in refused for one in group)
+
+
+class _Weighed:
+    """How sure the evidence is of each label and target, and the proposals that follow."""
+
+    def __init__(self, known: Known) -> None:
+        self.known = known
+        self.labels = sorted(known.counts)
+        target_at = {target: place for place, target in enumerate(known.targets)}
+        said = [known.suggested.get(label, ("", 0.0)) for label in self.labels]
+        voices = Voices(
+            suggested=np.array([target_at.get(target, NOBODY) for target, _ in said], dtype=np.int64),
+            sure=np.array([sure for _, sure in said]),
+            decided=np.array([target_at.get(known.decided.get(label, ""), NOBODY) for label in self.labels], np.int64),
+        )
+        pairs = known.stored.pairs(np.array(self.labels, dtype=np.int64))
+        found = features(pairs, voices, len(known.targets))
+        told = np.any(found[:, :, 1:], axis=(1, 2))
+        sure = np.where(told[:, None], confidence(found, fit(found, voices.decided)), 0.0)
+        self.sure: dict[int, list[float]] = dict(
+            zip(self.labels, sure.tolist(), strict=True)
+        )  # 0 where nothing is told
+
+    def best(self, labels: Sequence[int]) -> tuple[str, float]:
+        """What most of the labels' prompts speak for, and how sure that is; "" and 0 where nothing is known.
+
+        By the logarithm of their numbers: the many prompts of one label do not outvote all others.
+        """
+        total = [0.0] * len(self.known.targets)
+        for label in labels:
+            size = math.log1p(self.known.counts[label])
+            total = [held + size * sure for held, sure in zip(total, self.sure[label], strict=True)]
+        most = max(total, default=0.0)
+        if not most:
+            return "", 0.0
+        at = total.index(most)
+        return self.known.targets[at], max(self.sure[label][at] for label in labels)
+
+    def proposal(self, labels: Sequence[int]) -> Proposal:
+        ordered = sorted(labels, key=lambda label: (-self.known.counts[label], label))
+        target, _ = self.best(ordered)
+        members = tuple(self._member(label, target, ordered) for label in ordered)
+        ticked = [one for one in members if not one.differs]
+        letters = {reason.letter for one in members for reason in one.reasons if reason.target in ("", target)}
+        return Proposal(
+            labels=tuple(ordered),
+            target=target,
+            confidence=self._mean(ticked, target) if target else 0.0,
+            letters="".join(sorted(letters)),
+            prompts=sum(one.prompts for one in members),
+            members=members,
+        )
+
+    def _mean(self, ticked: Sequence[Member], target: str) -> float:
+        """How sure the target is of the prompts of the ticked labels, 0..1."""
+        at = self.known.targets.index(target)
+        prompts = sum(one.prompts for one in ticked)
+        return sum(one.prompts * self.sure[one.label][at] for one in ticked) / prompts if prompts else 0.0
+
+    def _member(self, label: int, target: str, labels: Sequence[int]) -> Member:
+        suggested, sure = self.known.suggested.get(label, ("", None))
+        differs = bool(suggested and sure is not None and suggested != target and sure >= DOUBTFUL)
+        reasons = (*self._beside(label, set(labels)), *self._model(suggested, sure), *self._decided(label))
+        return Member(label, self.known.counts[label], suggested, sure, differs, reasons)
+
+    def _beside(self, label: int, labels: Collection[int]) -> Iterator[Reason]:
+        """The surest pair of each letter with a label of the same proposal."""
+        told: set[str] = set()
+        for weight, other, letter, kind in self.known.stored.near.get(label, ()):
+            if other in labels and letter not in told:
+                told.add(letter)
+                yield Reason(letter, kind, weight, other=other)
+
+    def _model(self, suggested: str, sure: float | None) -> Iterator[Reason]:
+        if suggested and sure is not None:
+            yield Reason("D", "", sure, target=suggested)
+
+    def _decided(self, label: int) -> Iterator[Reason]:
+        """The decided label that is nearest."""
+        for weight, other, _, _ in self.known.stored.near.get(label, ()):
+            if other in self.known.decided:
+                yield Reason("E", "", weight, other=other, target=self.known.decided[other])
+                return
