@@ -10,15 +10,16 @@ from typing import TypeVar
 import numpy as np
 from django.db.models.functions import Left
 
+from annotation.clustering.examples import examples_order
 from annotation.clustering.grouping import blended
 from annotation.clustering.proposers.base import Material, Pair, Proposer
-from annotation.clustering.showing import central_and_unlike, reading_order
+from annotation.clustering.proposing import LETTERS, By, proposers
+from annotation.clustering.reading import reading_order
 from annotation.label_use import links_state
 from annotation.models import IntentLabel, LabelPair, LabelPlace, Prompt, PromptIntent
 from annotation.selectors import prompts_standing, propose_run_kept
 from annotation.text import clean
 from madsafe_web.core.models import Run
-from madsafe_web.core.registry import plugins
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 
@@ -28,7 +29,7 @@ LONGEST = 1_000  # characters read of each
 TEXTS = 5_000  # prompts read at once
 LINKS = 20_000  # links read at once
 WRITTEN = 2_000  # rows written by one commit
-EXAMPLES = 8  # central prompts kept of each label, and as many that are unlike them
+SHOWN = 16  # prompts of each label that are put in order
 SCATTER = 2_654_435_761  # Knuth's multiplier: takes prompts from all over the corpora, always the same ones
 READ, PROPOSED, ORDERED = 0.2, 0.8, 0.9  # share of the work that is done after each part
 
@@ -66,7 +67,7 @@ def labels_used() -> list[tuple[int, str]]:
     return list(rows.values_list("id", "name"))
 
 
-def fingerprint(by: str) -> str:
+def fingerprint(by: By) -> str:
     """What the result rests on: as long as it stays, a new run would find the same."""
     newest, number = links_state()
     withdrawn = Prompt.objects.filter(state=Prompt.State.WITHDRAWN).count()
@@ -134,27 +135,28 @@ def _pairs(job: Job, names: Mapping[int, str], sample: Sample) -> list[Pair]:
     """What all proposers find, each pair once for each kind of evidence."""
     texts = {names[pk]: _texts_of(sample, pk) for pk in names}
     material = Material(list(names.values()), texts, {names[pk]: used for pk, used in sample.used.items()})
-    proposers = _proposers(job.params.by)
+    asked = _proposers(job.params.by)
     best: dict[tuple[str, str, str], Pair] = {}
-    for number, proposer in enumerate(proposers.values(), 1):
+    for number, proposer in enumerate(asked.values(), 1):
         for pair in proposer.propose(material):
             key = (pair.first, pair.second, pair.kind)
             if key not in best or best[key].weight < pair.weight:
                 best[key] = pair
-        _advance(job, len(names), READ + (PROPOSED - READ) * number / len(proposers))
+        _advance(job, len(names), READ + (PROPOSED - READ) * number / len(asked))
     return [best[key] for key in sorted(best)]
 
 
-def _proposers(by: str) -> dict[str, Proposer]:
-    found = plugins("annotation.clustering.proposers", "PROPOSER")
-    return {name: one for name, one in found.items() if by == "prompts" or not one.needs_prompts}
+def _proposers(by: By) -> dict[str, Proposer]:
+    return {name: one for name, one in proposers().items() if one.letter in LETTERS[by]}
 
 
 def _examples(labels: Sequence[int], sample: Sample) -> dict[int, list[int]]:
     """Label → ids of the prompts worth showing: the most central first, then the most unlike."""
-    chosen = [[pk for pk in sample.chosen.get(label, ()) if sample.texts.get(pk)] for label in labels]
-    orders = central_and_unlike([[sample.texts[pk] for pk in ids] for ids in chosen], EXAMPLES)
-    return {label: [ids[place] for place in order] for label, ids, order in zip(labels, chosen, orders, strict=True)}
+    found = {}
+    for label in labels:
+        ids = [pk for pk in sample.chosen.get(label, ()) if sample.texts.get(pk)][:SHOWN]
+        found[label] = [ids[place] for place in examples_order([sample.texts[pk] for pk in ids])]
+    return found
 
 
 def _texts_of(sample: Sample, label: int) -> list[str]:

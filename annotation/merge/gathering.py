@@ -10,11 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
+from annotation.clustering.confidence import confidence, features, fit
 from annotation.clustering.grouping import grouped
-from annotation.merge.weighing import NOBODY, Array, Pairs, Voices, confidence, features, fit
+from annotation.clustering.nearest import UNDECIDED, Array, Links
 
-LETTERS = "ABC"
-CONFIDENT = 0.8  # suggestion from which labels without other evidence may stand together
+CONFIDENT = 0.8  # suggestion from which labels of one category may stand together without other evidence
 MOST_ALIKE = 12  # labels that one look takes in
 DOUBTFUL = 0.6  # a suggestion that is less sure speaks against nothing
 
@@ -67,31 +67,27 @@ class Proposal:
 
     @property
     def ticked(self) -> tuple[int, ...]:
-        """The labels that accepting it decides."""
-        return tuple(member.label for member in self.members if not member.differs)
+        """The labels that accepting it decides: those that do not differ, or all where all of them do."""
+        return tuple(member.label for member in self.members if not member.differs) or self.labels
 
     @property
     def order(self) -> tuple[float, int, tuple[int, ...]]:
         """The first are those from whose one keystroke the most prompts are expected to be decided."""
-        gained = sum(member.prompts for member in self.members if not member.differs)
+        gained = sum(member.prompts for member in self.members if member.label in self.ticked)
         return (-gained * self.confidence, -self.prompts, self.labels)
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """The pairs of one run of `propose`, and what follows from them for good. `first` and `second` are label ids."""
+    """The pairs of one run of `propose`: two label ids (the smaller first), letter, weight and kind of each."""
 
-    first: Array
-    second: Array
-    letter: Array  # places in LETTERS
-    weight: Array
-    kinds: Sequence[str]
+    rows: Sequence[tuple[int, int, str, float, str]]
 
     @cached_property
     def weights(self) -> dict[tuple[int, int], float]:
         """Two labels → how sure all evidence together is of them: each kind takes its share of the doubt left."""
         doubt: dict[tuple[int, int], float] = defaultdict(lambda: 1.0)
-        for first, second, weight in zip(self.first.tolist(), self.second.tolist(), self.weight.tolist(), strict=True):
+        for first, second, _, weight, _ in self.rows:
             doubt[first, second] *= 1.0 - weight
         return {couple: 1.0 - left for couple, left in doubt.items()}
 
@@ -99,25 +95,17 @@ class Stored:
     def near(self) -> Mapping[int, Sequence[tuple[float, int, str, str]]]:
         """Label → weight, other label, letter and kind of its pairs, the surest first."""
         found: dict[int, list[tuple[float, int, str, str]]] = defaultdict(list)
-        letters = [LETTERS[place] for place in self.letter.tolist()]
-        columns = self.first.tolist(), self.second.tolist(), letters, self.kinds, self.weight.tolist()
-        for first, second, letter, kind, weight in zip(*columns, strict=True):
+        for first, second, letter, weight, kind in self.rows:
             found[first].append((weight, second, letter, kind))
             found[second].append((weight, first, letter, kind))
         return {label: sorted(rows, key=lambda row: (-row[0], *row[1:])) for label, rows in found.items()}
-
-    def pairs(self, labels: Array) -> Pairs:
-        """The pairs between these labels (ascending ids) by their places, in both directions."""
-        known = np.isin(self.first, labels) & np.isin(self.second, labels)
-        first, second = np.searchsorted(labels, self.first[known]), np.searchsorted(labels, self.second[known])
-        letter, weight = np.tile(self.letter[known], 2), np.tile(self.weight[known], 2)
-        return Pairs(np.concatenate((first, second)), np.concatenate((second, first)), letter, weight)
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known about all labels that prompts carry, by label id. `targets`: what a label can be decided as.
 
+    `links` are the pairs of `stored` between the labels of `counts`, in its order.
     `groups` are disjoint and hold none of the `refused` pairs (the smaller id first).
     """
 
@@ -127,6 +115,7 @@ class Known:
     decided: Mapping[int, str]
     refused: Collection[tuple[int, int]]
     stored: Stored
+    links: Links
     groups: Sequence[Sequence[int]]
 
 
@@ -147,11 +136,12 @@ def gather(known: Known) -> list[Proposal]:
 
 
 def _alike(known: Known, weighed: _Weighed, labels: Iterable[int]) -> list[list[int]]:
-    """Labels surely of one category, at most 12 together and no refused pair among them; each other one alone."""
+    """Labels that are surely of one target, at most 12 together and no refused pair among them; the others alone."""
     found: list[list[int]] = []
     of_target: dict[str, list[list[int]]] = defaultdict(list)
     for label in sorted(labels, key=lambda label: (-known.counts[label], label)):
-        target, sure = weighed.best([label])
+        target = weighed.best([label])
+        sure = weighed.surely(label, target)
         home = next((group for group in of_target[target] if _takes(group, label, known.refused)), None)
         if sure < CONFIDENT or home is None:
             home = []
@@ -171,24 +161,17 @@ class _Weighed:
 
     def __init__(self, known: Known) -> None:
         self.known = known
-        self.labels = sorted(known.counts)
-        target_at = {target: place for place, target in enumerate(known.targets)}
-        said = [known.suggested.get(label, ("", 0.0)) for label in self.labels]
-        voices = Voices(
-            suggested=np.array([target_at.get(target, NOBODY) for target, _ in said], dtype=np.int64),
-            sure=np.array([sure for _, sure in said]),
-            decided=np.array([target_at.get(known.decided.get(label, ""), NOBODY) for label in self.labels], np.int64),
-        )
-        pairs = known.stored.pairs(np.array(self.labels, dtype=np.int64))
-        found = features(pairs, voices, len(known.targets))
-        told = np.any(found[:, :, 1:], axis=(1, 2))
-        sure = np.where(told[:, None], confidence(found, fit(found, voices.decided)), 0.0)
-        self.sure: dict[int, list[float]] = dict(
-            zip(self.labels, sure.tolist(), strict=True)
-        )  # 0 where nothing is told
+        at = {target: place for place, target in enumerate(known.targets)}
+        said = [known.suggested.get(label, ("", 0.0)) for label in known.counts]
+        suggested = np.array([at.get(target, UNDECIDED) for target, _ in said], dtype=int)
+        decided = np.array([at.get(known.decided.get(label, ""), UNDECIDED) for label in known.counts], dtype=int)
+        found = features(known.links, decided, suggested, np.array([sure for _, sure in said]), len(at))
+        told: Array = np.any(found, axis=(1, 2))
+        sure = np.where(told[:, None], confidence(found, fit(found, decided)), 0.0)
+        self.sure: dict[int, list[float]] = dict(zip(known.counts, sure.tolist(), strict=True))  # 0: nothing is told
 
-    def best(self, labels: Sequence[int]) -> tuple[str, float]:
-        """What most of the labels' prompts speak for, and how sure that is; "" and 0 where nothing is known.
+    def best(self, labels: Sequence[int]) -> str:
+        """The target that most of the labels' prompts speak for, "" where nothing is known.
 
         By the logarithm of their numbers: the many prompts of one label do not outvote all others.
         """
@@ -197,16 +180,24 @@ class _Weighed:
             size = math.log1p(self.known.counts[label])
             total = [held + size * sure for held, sure in zip(total, self.sure[label], strict=True)]
         most = max(total, default=0.0)
-        if not most:
-            return "", 0.0
-        at = total.index(most)
-        return self.known.targets[at], max(self.sure[label][at] for label in labels)
+        return self.known.targets[total.index(most)] if most else ""
+
+    def surely(self, label: int, target: str) -> float:
+        """How sure a target is of a label, by all evidence or by its suggestion alone; 0 where that differs."""
+        suggested, sure = self.known.suggested.get(label, ("", 0.0))
+        if not target or self._differs(label, target):
+            return 0.0
+        return max(self.sure[label][self.known.targets.index(target)], sure if suggested == target else 0.0)
+
+    def _differs(self, label: int, target: str) -> bool:
+        suggested, sure = self.known.suggested.get(label, ("", 0.0))
+        return bool(suggested) and suggested != target and sure >= DOUBTFUL
 
     def proposal(self, labels: Sequence[int]) -> Proposal:
         ordered = sorted(labels, key=lambda label: (-self.known.counts[label], label))
-        target, _ = self.best(ordered)
+        target = self.best(ordered)
         members = tuple(self._member(label, target, ordered) for label in ordered)
-        ticked = [one for one in members if not one.differs]
+        ticked = [one for one in members if not one.differs] or members
         letters = {reason.letter for one in members for reason in one.reasons if reason.target in ("", target)}
         return Proposal(
             labels=tuple(ordered),
@@ -221,13 +212,12 @@ class _Weighed:
         """How sure the target is of the prompts of the ticked labels, 0..1."""
         at = self.known.targets.index(target)
         prompts = sum(one.prompts for one in ticked)
-        return sum(one.prompts * self.sure[one.label][at] for one in ticked) / prompts if prompts else 0.0
+        return sum(one.prompts * self.sure[one.label][at] for one in ticked) / prompts
 
     def _member(self, label: int, target: str, labels: Sequence[int]) -> Member:
         suggested, sure = self.known.suggested.get(label, ("", None))
-        differs = bool(suggested and sure is not None and suggested != target and sure >= DOUBTFUL)
         reasons = (*self._beside(label, set(labels)), *self._model(suggested, sure), *self._decided(label))
-        return Member(label, self.known.counts[label], suggested, sure, differs, reasons)
+        return Member(label, self.known.counts[label], suggested, sure, self._differs(label, target), reasons)
 
     def _beside(self, label: int, labels: Collection[int]) -> Iterator[Reason]:
         """The surest pair of each letter with a label of the same proposal."""

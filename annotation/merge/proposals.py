@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-import numpy as np
 from django.db.models import Max
 
+from annotation.clustering.nearest import Links, links
 from annotation.label_use import LabelUse
-from annotation.merge.gathering import LETTERS, Known, Member, Proposal, Reason, Stored, gather, groups_of
+from annotation.merge.gathering import Known, Member, Proposal, Reason, Stored, gather, groups_of
 from annotation.merge.states import DROP
 from annotation.models import DecidedBy, LabelPair, LabelSuggestion, MapEntry, MergeMap, RefusedPair
 from annotation.selectors import categories, propose_run_kept
@@ -44,6 +44,7 @@ def proposals(merge_map: MergeMap | None, use: LabelUse) -> list[Proposal]:
         decided=_decided(merge_map),
         refused=refused,
         stored=_stored(run_id),
+        links=_links(run_id, tuple(use.counts)),
         groups=_groups(run_id, refused),
     )
     return gather(known)[:MOST]
@@ -65,15 +66,12 @@ def _suggested(newest: int | None) -> dict[int, tuple[str, float]]:
 @lru_cache(maxsize=2)
 def _stored(run_id: int | None) -> Stored:
     rows = LabelPair.objects.filter(run=run_id).order_by("first", "second", "kind")
-    read = list(rows.values_list("first", "second", "letter", "weight", "kind").iterator(READ))
-    place = {letter: at for at, letter in enumerate(LETTERS)}
-    return Stored(
-        first=np.array([row[0] for row in read], dtype=np.int64),
-        second=np.array([row[1] for row in read], dtype=np.int64),
-        letter=np.array([place[row[2]] for row in read], dtype=np.int64),
-        weight=np.array([row[3] for row in read], dtype=float),
-        kinds=[row[4] for row in read],
-    )
+    return Stored(list(rows.values_list("first", "second", "letter", "weight", "kind").iterator(READ)))
+
+
+@lru_cache(maxsize=2)
+def _links(run_id: int | None, labels: tuple[int, ...]) -> Links:
+    return links((row[:4] for row in _stored(run_id).rows), labels)
 
 
 @lru_cache(maxsize=2)
@@ -83,5 +81,5 @@ def _groups(run_id: int | None, refused: Refused) -> list[list[int]]:
 
 def forget() -> None:
     """Drop what is kept, for tests: their rows come again under the same ids."""
-    for kept in (_suggested, _stored, _groups):
+    for kept in (_suggested, _stored, _links, _groups):
         kept.cache_clear()
