@@ -16,6 +16,7 @@ from operator import itemgetter
 from django.db.models import Count
 
 from annotation.label_use import SCANNED, links_state
+from annotation.labelling import runs_unread
 from annotation.models import Corpus, MapEntry, MergeMap, Prompt, PromptIntent
 
 States = tuple[tuple[str, int], ...]
@@ -37,17 +38,18 @@ class Spread:
 def spread(merge_map: MergeMap | None) -> Spread:
     """The spread as it is now, categories by this map."""
     states = Prompt.objects.order_by("state").values_list("state").annotate(n=Count("id"))
-    return _at(links_state(), tuple(states), merge_map.pk if merge_map else None)
+    unread = runs_unread(merge_map)
+    return _at(links_state(), tuple(states), merge_map.pk if merge_map else None, unread)
 
 
 @lru_cache(maxsize=1)
-def _at(links: tuple[int | None, int], states: States, map_id: int | None) -> Spread:
+def _at(links: tuple[int | None, int], states: States, map_id: int | None, unread: frozenset[int]) -> Spread:
     entries = MapEntry.objects.filter(merge_map=map_id, category__isnull=False)
     code_of = dict(entries.values_list("label", "category__code"))
     labels: dict[int, Counter[int]] = defaultdict(Counter)
     categories: Counter[str] = Counter()
     aligned = set(Corpus.objects.filter(role=Corpus.Role.ALIGNMENT).values_list("id", flat=True))
-    rows = PromptIntent.objects.order_by("prompt")
+    rows = PromptIntent.objects.order_by("prompt").exclude(run__in=unread)
     carried = rows.values_list("prompt", "prompt__corpus", "prompt__state", "label").iterator(SCANNED)
     for (_, corpus_id, state), group in groupby(carried, key=itemgetter(0, 1, 2)):
         ids = {row[3] for row in group}
