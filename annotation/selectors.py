@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
+from annotation.labelling import labels_to_merge, links_read
 from annotation.models import (
     Category,
     Corpus,
@@ -70,11 +71,14 @@ def category_codes(merge_map: MergeMap) -> dict[str, str]:
 
 
 def prompt_categories(merge_map: MergeMap, prompt_ids: Sequence[int] | None = None) -> dict[int, str]:
-    """Prompt id → its main category: that of the first of its labels which the map puts into one, newest run first."""
+    """Prompt id → its main category: that of the first of its labels which the map puts into one, newest run first.
+
+    Only the labels that the map reads count (annotation.labelling).
+    """
     code_of = dict(
         MapEntry.objects.filter(merge_map=merge_map, category__isnull=False).values_list("label", "category__code")
     )
-    links = PromptIntent.objects.order_by("prompt", "-run", "position")
+    links = links_read(merge_map).order_by("prompt", "-run", "position")
     if prompt_ids is not None:
         links = links.filter(prompt__in=prompt_ids)
     found: dict[int, str] = {}
@@ -104,9 +108,10 @@ def prompts_asked(rows: QuerySet[Prompt], asked: Mapping[str, Any]) -> QuerySet[
     if "q" in asked:
         rows = matching(rows, asked["q"])
     if "category" in asked:
-        entries = MapEntry.objects.filter(merge_map=map_newest_published(), category__code=asked["category"])
+        newest = map_newest_published()
+        entries = MapEntry.objects.filter(merge_map=newest, category__code=asked["category"])
         # IN, not EXISTS: counted over 300,000 prompts in 0.06 s instead of 0.6 s.
-        rows = rows.filter(pk__in=PromptIntent.objects.filter(label__in=entries.values("label")).values("prompt"))
+        rows = rows.filter(pk__in=links_read(newest).filter(label__in=entries.values("label")).values("prompt"))
     if "label_id" in asked:
         rows = rows.filter(pk__in=PromptIntent.objects.filter(label=asked["label_id"]).values("prompt"))
     if "answered" in asked:
@@ -148,8 +153,8 @@ def side(language: str) -> str:
 
 
 def label_keys(run: Run) -> Iterator[str]:
-    """All labels that prompts carry."""
-    ids = PromptIntent.objects.order_by("label").values_list("label", flat=True).distinct()
+    """All labels, those that no prompt carries among them."""
+    ids = IntentLabel.objects.order_by("id").values_list("id", flat=True)
     return map(str, ids.iterator(SCANNED))
 
 
@@ -175,17 +180,17 @@ def label_examples(label_ids: Iterable[int], count: int = EXAMPLES) -> dict[int,
     }
 
 
-def label_counts() -> dict[int, int]:
-    """Label id → number of prompts that carry it."""
-    rows = PromptIntent.objects.values("label").annotate(n=Count("prompt", distinct=True))
+def label_counts(merge_map: MergeMap) -> dict[int, int]:
+    """Label id → number of prompts that carry it, by the links that the map reads."""
+    rows = links_read(merge_map).values("label").annotate(n=Count("prompt", distinct=True))
     return dict(rows.values_list("label", "n"))
 
 
 def labels_undecided() -> int:
     """Labels without a decision in the newest map, those that it does not know yet among them."""
-    newest = MergeMap.objects.order_by("-version").values("pk")[:1]
-    decided = MapEntry.objects.filter(merge_map=Subquery(newest)).exclude(decided_by="").count()
-    return IntentLabel.objects.filter(intents__isnull=False).distinct().count() - decided
+    newest = MergeMap.objects.order_by("-version").first()
+    decided = MapEntry.objects.filter(merge_map=newest).exclude(decided_by="").values("label")
+    return labels_to_merge(newest).exclude(pk__in=decided).count()
 
 
 def suggestions_newest() -> dict[int, LabelSuggestion]:

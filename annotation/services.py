@@ -26,7 +26,7 @@ GONE = Prompt.State.WITHDRAWN
 
 def labels_get(names: Sequence[str]) -> dict[str, int]:
     """Label key → id, for these spellings; labels not seen before are made."""
-    by_key = {label_key(name): name for name in names}
+    by_key = {label_key(name): name for name in reversed(names)}  # the first spelling is the name
     known = dict(IntentLabel.objects.filter(key__in=by_key).values_list("key", "id"))
     missing = sorted(set(by_key) - set(known))
     new = [IntentLabel(key=key, name=by_key[key], language=language(by_key[key])) for key in missing]

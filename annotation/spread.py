@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from django.db.models import Count, Max
 
 from annotation.label_use import links_state
+from annotation.labelling import runs_unread
 from annotation.models import IntentLabel, LabelOperation, MapEntry, MergeMap, Prompt, PromptIntent
 
 if TYPE_CHECKING:
@@ -70,14 +71,14 @@ def spread(merge_map: MergeMap | None) -> Spread:
     states = Prompt.objects.order_by("state").values_list("state").annotate(n=Count("id"))
     now = links_state(), tuple(states)
     if merge_map is None:
-        return _spread(*now, None, 0, ())
+        return _spread(*now, None, 0, frozenset())
     changed = LabelOperation.objects.filter(merge_map=merge_map).aggregate(newest=Max("id"))["newest"]
-    return _spread(*now, merge_map.pk, changed or 0, tuple(merge_map.runs))
+    return _spread(*now, merge_map.pk, changed or 0, runs_unread(merge_map))
 
 
 @lru_cache(maxsize=4)
-def _spread(links: LinksAt, states: States, map_id: int | None, changed: int, runs: tuple[int, ...]) -> Spread:
-    found = _links(links, states).of_runs(runs)
+def _spread(links: LinksAt, states: States, map_id: int | None, changed: int, unread: frozenset[int]) -> Spread:
+    found = _links(links, states).without(unread)
     corpus = found.of_kind(kind.corpus for kind in found.kinds)
     names = dict(IntentLabel.objects.values_list("id", "name"))
     meaning = _meaning(map_id)

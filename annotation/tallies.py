@@ -44,11 +44,11 @@ class Links:
         """A value for each prompt, from one for each kind."""
         return np.fromiter(values, dtype=np.int64, count=len(self.kinds))[self.kind]
 
-    def of_runs(self, runs: Collection[int]) -> Links:
-        """The links that these runs made; all of them for no runs."""
+    def without(self, runs: Collection[int]) -> Links:
+        """The links but those that these runs made."""
         if not runs:
             return self
-        kept = np.isin(self.run, list(runs))
+        kept = np.isin(self.run, list(runs), invert=True)
         return Links(self.kinds, self.kind, self.prompt[kept], self.label[kept], self.run[kept])
 
     def by(self, group_of: Mapping[int, int]) -> tuple[Ints, Ints]:

@@ -9,8 +9,9 @@ from typing import Any
 
 import orjson
 
+from annotation.merge.reading import map_of
 from annotation.models import Corpus, Prompt
-from annotation.selectors import map_published, prompt_categories, prompts_standing
+from annotation.selectors import prompt_categories, prompts_standing
 from annotation.text import clean
 from evaluation.benchmarks import cvalues, new_safety, safetybench
 from evaluation.models import Benchmark, BenchmarkVersion, EvaluationRun, Item
@@ -163,7 +164,7 @@ def _categories(run: Run, prompt_ids: Sequence[int]) -> dict[int, str]:
     if not prompt_ids:
         return {}
     try:
-        merge_map = map_published()
+        merge_map = map_of(run)
     except StageError as error:
         service.log(run, f"new_safety: {error}")
         return {}

@@ -7,12 +7,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from annotation.models import Category, Corpus, IntentLabel, MapEntry, Prompt
+from annotation.merge.reading import map_of
+from annotation.models import Category, Corpus, IntentLabel, MapEntry, MergeMap, Prompt
 from annotation.rows import Candidate
 from annotation.selectors import (
     category_codes,
     label_counts,
-    map_published,
     prompt_categories,
     prompts_active,
     prompts_standing,
@@ -28,30 +28,30 @@ from pipeline.similarity import NearIndex
 
 
 def map_context(run: Run) -> MapContext:
-    """The published map and the names of the categories."""
+    """The map that the run reads and the names of the categories."""
     names = {row.code: {"zh": row.name_zh, "en": row.name_en} for row in Category.objects.all()}
-    merge_map = map_published()
+    merge_map = map_of(run)
     known = frozenset(merge_map.entries.values_list("label__key", flat=True))
     return MapContext(known, category_codes(merge_map), names)
 
 
 def keyword_keys(run: Run) -> Iterator[str]:
     """Keys "CODE:label id:variant": for each category that lacks prompts, turns over its most used labels."""
-    merge_map = map_published()
+    merge_map = map_of(run)
     categories = prompt_categories(merge_map)
     active = Counter(categories[pk] for pk in prompts_active().values_list("id", flat=True) if pk in categories)
     counts = {code: active[code] for code in Category.objects.values_list("code", flat=True)}
-    keywords = _keywords(run.params["keywords"])
+    keywords = _keywords(merge_map, run.params["keywords"])
     for code, missing in balance.augmentation_plan(counts, run.params["target"]).items():
         labels = keywords.get(code, [])
         for number in range(missing if labels else 0):
             yield f"{code}:{labels[number % len(labels)]}:{number // len(labels)}"
 
 
-def _keywords(most: int) -> dict[str, list[int]]:
+def _keywords(merge_map: MergeMap, most: int) -> dict[str, list[int]]:
     """Category code → ids of its labels, the most used first and equals by key, at most `most` each."""
-    used = label_counts()
-    entries = MapEntry.objects.filter(merge_map=map_published(), category__isnull=False)
+    used = label_counts(merge_map)
+    entries = MapEntry.objects.filter(merge_map=merge_map, category__isnull=False)
     labels: dict[str, list[int]] = defaultdict(list)
     for label_id, code in entries.order_by("label__key").values_list("label", "category__code"):
         labels[code].append(label_id)
@@ -62,7 +62,7 @@ def keyword_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, KeywordRow]]:
     """The rows behind keyword keys. A second try draws the same examples: the seed holds the label, not its id."""
     wanted = [(key, *key.split(":")) for key in keys]
     labels = IntentLabel.objects.in_bulk({int(label) for _, _, label, _ in wanted})
-    pools = _example_pools({code for _, code, _, _ in wanted})
+    pools = _example_pools(map_of(run), {code for _, code, _, _ in wanted})
     rows = []
     for key, code, label_id, variant in wanted:
         label = labels[int(label_id)]
@@ -75,9 +75,9 @@ def keyword_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, KeywordRow]]:
     return rows
 
 
-def _example_pools(codes: set[str]) -> dict[tuple[str, str], list[tuple[int, str]]]:
+def _example_pools(merge_map: MergeMap, codes: set[str]) -> dict[tuple[str, str], list[tuple[int, str]]]:
     """(category, language) → id and text of imported prompts in use."""
-    categories = prompt_categories(map_published())
+    categories = prompt_categories(merge_map)
     pools: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     imported = prompts_active().filter(origin=Prompt.Origin.IMPORTED)
     for pk, text, language in imported.values_list("id", "text", "language").iterator(2000):
@@ -88,7 +88,7 @@ def _example_pools(codes: set[str]) -> dict[tuple[str, str], list[tuple[int, str
 
 def related_keys(run: Run) -> Iterator[str]:
     """Keys "prompt id:variant": prompts drawn evenly from the categories by the run's seed."""
-    categories = prompt_categories(map_published())
+    categories = prompt_categories(map_of(run))
     imported = prompts_active().filter(origin=Prompt.Origin.IMPORTED).values_list("id", flat=True)
     rows = [(str(pk), categories[pk]) for pk in imported.iterator(2000) if pk in categories]
     quota = max(1, run.params["prompts"] // max(1, len({code for _, code in rows})))
@@ -102,7 +102,7 @@ def related_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, RelatedRow]]:
     """The rows behind related keys."""
     wanted = [(key, int(pk), int(variant)) for key in keys for pk, variant in [key.split(":")]]
     ids = sorted({pk for _, pk, _ in wanted})
-    categories = prompt_categories(map_published(), ids)
+    categories = prompt_categories(map_of(run), ids)
     texts = {
         pk: (clean(text), side(language))
         for pk, text, language in prompts_standing().filter(id__in=ids).values_list("id", "text", "language")

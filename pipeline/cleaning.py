@@ -9,8 +9,9 @@ from statistics import median
 
 from django.db import connection
 
+from annotation.merge.reading import map_of
 from annotation.models import Corpus, Prompt
-from annotation.selectors import map_published, prompt_categories, prompts_active, texts_of_role
+from annotation.selectors import prompt_categories, prompts_active, texts_of_role
 from annotation.text import clean
 from annotation.versions import data_changed
 from madsafe_web.core.runs.job import Job
@@ -106,7 +107,7 @@ def reject(job: Job) -> None:
         if Prompt.objects.filter(state_run=job.run).update(state=Prompt.State.ACTIVE, state_run=None):
             data_changed()
     ids = list(prompts_active().values_list("id", flat=True))
-    categories = prompt_categories(map_published())
+    categories = prompt_categories(map_of(job.run))
     job.total(len(ids))
     labelled = [(str(pk), categories[pk]) for pk in ids if pk in categories]
     quota = most_per_category(Counter(code for _, code in labelled), job.params.max_ratio)

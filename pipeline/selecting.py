@@ -11,8 +11,10 @@ from typing import Any, cast
 
 from django.db.models import Q
 
-from annotation.models import PromptIntent, Response
-from annotation.selectors import map_published, prompt_categories, prompts_active
+from annotation.labelling import links_read
+from annotation.merge.reading import map_of
+from annotation.models import Response
+from annotation.selectors import prompt_categories, prompts_active
 from madsafe_web.core.models import Run, RunRow
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import StageError
@@ -74,7 +76,7 @@ def select(job: Job) -> None:
     """Make a draft set of the prompts whose scores pass, each with its safest response, and the general sample."""
     general = service.upstream(job.run, "sample_general")
     runs = {kind.value: service.upstream(job.run, kind) for kind in SCORING}
-    merge_map = map_published()
+    merge_map = map_of(job.run)
     categories = prompt_categories(merge_map)
     scored = read_scores(runs)
     ids = list(prompts_active().values_list("id", flat=True))
@@ -116,7 +118,7 @@ def mark_offline_rules(made: AlignmentSet) -> None:
     prompts = made.samples.values("prompt")
     rests = (
         made.samples.filter(Q(prompt__run__in=marked) | Q(response__run__in=marked)).exists()
-        or PromptIntent.objects.filter(prompt__in=prompts, run__in=marked).exists()
+        or links_read(made.merge_map).filter(prompt__in=prompts, run__in=marked).exists()
     )
     if rests:
         AlignmentSet.objects.filter(pk=made.pk).update(offline_rules=True)

@@ -92,12 +92,12 @@ def make_response(prompt: Prompt, text: str = "a reply", **values: Any) -> Respo
 
 
 def make_label(name: str, prompts: Sequence[Prompt] = (), run: Run | None = None) -> IntentLabel:
-    """A label on these prompts, behind the labels they have."""
+    """A label on these prompts, behind the labels they have; by the first labelling run, unless another is given."""
     label, _ = IntentLabel.objects.get_or_create(
         key=label_key(name), defaults={"name": name, "language": language(name)}
     )
     if prompts:
-        run = run or make_run()
+        run = run or Run.objects.filter(stage="label").order_by("pk").first() or make_run()
         links = [
             PromptIntent(prompt=one, label=label, run=run, position=one.intents.filter(run=run).count())
             for one in prompts

@@ -101,7 +101,7 @@ class Labels(ListView):
 
     @extend_schema(operation_id="labels_list", responses=LabelShown(many=True))
     def get(self, request: Request) -> Response:
-        """List the labels that prompts carry, with what the draft map says and what is suggested."""
+        """List the labels to merge, with what the draft map says and what is suggested."""
         wanted = LabelFilter({name: self.asked[name] for name in ("view", "q", "category") if name in self.asked})
         visible = set(scoped(self.user, IntentLabel).values_list("id", flat=True))
         states = [state for state in merge_state().labels if state.id in visible and state.fits(wanted)]
@@ -115,7 +115,7 @@ class LabelOne(ApiView):
         self.row(IntentLabel, pk)
         found = next((state for state in merge_state().labels if state.id == pk), None)
         if found is None:
-            raise Http404  # a label that no prompt carries is not one to merge
+            raise Http404  # only runs that the map leaves out gave it
         return Response(LabelDetail({**state_json(found), "examples": label_examples([pk]).get(pk, [])}).data)
 
 

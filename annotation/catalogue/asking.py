@@ -11,7 +11,8 @@ from django.db.models.functions import StrIndex
 from annotation.catalogue.index import Catalogue, Coded, Ints
 from annotation.catalogue.texts import Mask
 from annotation.catalogue.wanted import FACETS, NONE, PLAIN, Wanted
-from annotation.models import Category, Corpus, MapEntry, Response
+from annotation.labelling import links_read, runs_unread
+from annotation.models import Category, Corpus, MapEntry, MergeMap, Response
 
 
 def fitting(catalogue: Catalogue, wanted: Wanted, without: str = "") -> Mask:
@@ -83,11 +84,23 @@ def category_bits(catalogue: Catalogue, merge_map: int | None) -> np.ndarray[tup
             if at < len(catalogue.labels) and catalogue.labels[at] == label:
                 bit_of[at] = 1 << position
         bits = np.zeros(len(catalogue.ids), np.uint32)
-        if len(catalogue.link_rows):
-            rows, first = np.unique(catalogue.link_rows, return_index=True)
-            bits[rows] = np.bitwise_or.reduceat(bit_of[catalogue.link_labels], first)
+        link_rows, link_labels = _links_read(catalogue, merge_map)
+        if len(link_rows):
+            rows, first = np.unique(link_rows, return_index=True)
+            bits[rows] = np.bitwise_or.reduceat(bit_of[link_labels], first)
         catalogue.categories[merge_map] = bits
     return catalogue.categories[merge_map]
+
+
+def _links_read(catalogue: Catalogue, merge_map: int | None) -> tuple[Ints, Ints]:
+    """Rows and labels of the links that a map reads, by row: of the catalogue where no labelling run is left out."""
+    found = MergeMap.objects.get(pk=merge_map) if merge_map else None
+    if not runs_unread(found):
+        return catalogue.link_rows, catalogue.link_labels
+    links = links_read(found).filter(id__lte=catalogue.version.link).order_by("prompt")
+    pairs = np.array(list(links.values_list("prompt", "label").iterator(10_000)), np.int64).reshape(-1, 2)
+    pairs = pairs[np.isin(pairs[:, 0], catalogue.ids) & np.isin(pairs[:, 1], catalogue.labels)]
+    return catalogue.rows_of(pairs[:, 0]), np.searchsorted(catalogue.labels, pairs[:, 1])
 
 
 def counts(catalogue: Catalogue, wanted: Wanted, facet: str) -> dict[str, int]:

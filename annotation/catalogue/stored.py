@@ -9,7 +9,8 @@ from django.db.models import Count, Max, Min, Q, QuerySet, TextField, Value
 from django.db.models.functions import Cast, Length, StrIndex
 
 from annotation.catalogue.wanted import FACETS, NONE, PLAIN, Wanted
-from annotation.models import MapEntry, Prompt, PromptIntent, Response
+from annotation.labelling import links_read
+from annotation.models import MapEntry, MergeMap, Prompt, PromptIntent, Response
 from annotation.searching import matching
 
 COLUMNS = {"corpus": "corpus", "attack": "attack_type"}  # of the facets that are not called as their column is
@@ -56,9 +57,10 @@ def counts(wanted: Wanted, facet: str) -> dict[str, int]:
         return {value: n for value, n in (("yes", answered), ("no", total - answered)) if n}
     if facet in PLAIN:
         return _numbered(rows.values_list(COLUMNS.get(facet, facet)).annotate(n=Count("id")))
-    links = PromptIntent.objects.filter(prompt__in=rows.values("id")).order_by()
     if facet == "label":
+        links = PromptIntent.objects.filter(prompt__in=rows.values("id")).order_by()
         return _numbered(links.values_list("label").annotate(n=Count("prompt", distinct=True)))
+    links = _links(wanted).filter(prompt__in=rows.values("id")).order_by()
     decided = MapEntry.objects.filter(merge_map=wanted.merge_map, category__isnull=False)
     code_of = dict(decided.values_list("label", "category__code"))
     held: dict[str, set[int]] = {}
@@ -66,6 +68,11 @@ def counts(wanted: Wanted, facet: str) -> dict[str, int]:
         held.setdefault(code_of[label], set()).add(prompt)
     bare = rows.count() - len(set().union(*held.values()))
     return {**{code: len(prompts) for code, prompts in held.items()}, **({NONE: bare} if bare else {})}
+
+
+def _links(wanted: Wanted) -> QuerySet[PromptIntent]:
+    """The links of prompts to labels that the map reads."""
+    return links_read(MergeMap.objects.get(pk=wanted.merge_map) if wanted.merge_map else None)
 
 
 def _numbered(rows: QuerySet[Any, tuple[Any, int]]) -> dict[str, int]:
@@ -121,8 +128,9 @@ def _with_values(wanted: Wanted, name: str, values: tuple[str, ...]) -> Q:
         return Q(pk__in=PromptIntent.objects.filter(label__in=map(int, values)).values("prompt"))
     if name == "category":
         decided = MapEntry.objects.filter(merge_map=wanted.merge_map, category__isnull=False)
-        chosen = PromptIntent.objects.filter(label__in=decided.filter(category__code__in=values).values("label"))
-        every = PromptIntent.objects.filter(label__in=decided.values("label"))
+        links = _links(wanted)
+        chosen = links.filter(label__in=decided.filter(category__code__in=values).values("label"))
+        every = links.filter(label__in=decided.values("label"))
         found = Q(pk__in=chosen.values("prompt"))
         return found | ~Q(pk__in=every.values("prompt")) if NONE in values else found
     return Q(**{f"{COLUMNS.get(name, name)}__in": values})

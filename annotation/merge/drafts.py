@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.models import IntentLabel, MapEntry, MergeMap, PromptIntent
+from annotation.labelling import labels_to_merge, runs_next
+from annotation.models import MapEntry, MergeMap
 from annotation.selectors import map_draft, taxonomy_newest
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
@@ -28,6 +29,7 @@ def map_draft_open(user: User | None = None) -> MergeMap:
             parent=parent,
             taxonomy=parent.taxonomy if parent else taxonomy_newest(),
             runs=parent.runs if parent else [],
+            runs_left=parent.runs_left if parent else [],
             author=user,
         )
         if parent:
@@ -54,13 +56,13 @@ def _copy(parent: MergeMap, draft: MergeMap) -> None:
 
 
 def _complete(draft: MergeMap) -> None:
-    """Labels that came since are undecided."""
-    runs = list(PromptIntent.objects.order_by("run").values_list("run", flat=True).distinct())
-    if runs != draft.runs:
-        draft.runs = runs
-        draft.save(update_fields=["runs"])
-    new = IntentLabel.objects.exclude(entries__merge_map=draft).filter(intents__isnull=False).distinct()
-    entries = [MapEntry(merge_map=draft, label=label) for label in new.order_by("id")]
+    """Read the labelling runs that ended since. Labels that came since are undecided."""
+    runs, left = runs_next(draft.runs, draft.runs_left)
+    if (runs, left) != (draft.runs, draft.runs_left):
+        draft.runs, draft.runs_left = runs, left
+        draft.save(update_fields=["runs", "runs_left"])
+    new = labels_to_merge(draft).exclude(entries__merge_map=draft).values_list("id", flat=True)
+    entries = [MapEntry(merge_map=draft, label_id=pk) for pk in new]
     MapEntry.objects.bulk_create(entries, batch_size=COPIED, ignore_conflicts=True)
 
 

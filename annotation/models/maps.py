@@ -21,7 +21,9 @@ class MergeMap(models.Model):
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT)
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     taxonomy = models.ForeignKey(Taxonomy, on_delete=models.PROTECT, related_name="+")
-    runs = models.JSONField(default=list)  # ids of the labelling runs whose links of prompts to labels it reads
+    # Ids of the labelling runs whose links of prompts to labels it reads (annotation.labelling); [] for all.
+    runs = models.JSONField(default=list)
+    runs_left = models.JSONField(default=list)  # ids of those it leaves out: replaced by others, or by choice
     author = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     note = models.CharField(max_length=300, blank=True)
     sha256 = models.CharField(max_length=64, blank=True)

@@ -43,6 +43,11 @@ class Asked:
         return str(self.filters.kept["by"] or "label")
 
     @property
+    def counted(self) -> str:
+        """What is counted, in the language of the reader."""
+        return {"label": _("Label"), "theme": _("Theme"), "category": _("Category")}[self.by]
+
+    @property
     def counts(self) -> Counts:
         """Corpus id → label, theme or category → number of prompts."""
         if self.by == "theme":
@@ -57,8 +62,9 @@ class Asked:
 
     @property
     def labelled(self) -> list[int]:
-        """Ids of the corpora with labels, the largest first."""
-        return sorted((pk for pk in self.corpora if pk in self.found.labelled), key=lambda pk: -self.found.labelled[pk])
+        """Ids of the corpora with labels: those for alignment first, the largest first."""
+        having = [pk for pk in self.corpora if pk in self.found.labelled]
+        return sorted(having, key=lambda pk: (pk not in self.aligned, -self.found.labelled[pk]))
 
     @property
     def alone(self) -> int | None:
@@ -73,7 +79,9 @@ class Asked:
             return [self.alone]
         size = {pk: sum(self.found.scenarios.get(pk, {}).values()) for pk in self.corpora}
         having = [pk for pk in self.corpora if size[pk] or pk in self.found.labelled]
-        largest = sorted(having, key=lambda pk: (-self.found.labelled.get(pk, 0), -size[pk]))[:SHOWN]
+        largest = sorted(having, key=lambda pk: (pk not in self.aligned, -self.found.labelled.get(pk, 0), -size[pk]))[
+            :SHOWN
+        ]
         return [pk for pk in self.corpora if pk in largest]
 
     @property
@@ -96,7 +104,7 @@ def distributions_context(filters: DistributionFilter) -> Context:
     asked = _asked(filters)
     covered = list(_covered(asked))
     pair = list(_pair(asked))
-    each = [*_scenario_figures(asked), *_label_figures(asked)]
+    each = list(_each(asked))
     return {
         "figures": [*covered, *pair, *each],
         "covered": covered,
@@ -107,7 +115,7 @@ def distributions_context(filters: DistributionFilter) -> Context:
         "runs": asked.found.runs,
         "maps": MergeMap.objects.order_by("-version").only("version", "state"),
         "by": asked.by,
-        "counted": {"label": _("Raw labels"), "theme": _("Themes"), "category": _("Categories")}.items(),
+        "choices": {"label": _("Raw labels"), "theme": _("Themes"), "category": _("Categories")}.items(),
         "corpora": asked.corpora.items(),
         "labelled": [(pk, name) for pk, name in asked.corpora.items() if pk in asked.found.labelled],
         "alone": asked.alone,
@@ -132,42 +140,42 @@ def _asked(filters: DistributionFilter) -> Asked:
 # --- each corpus ---
 
 
-def _scenario_figures(asked: Asked) -> Iterable[Drawn]:
+def _each(asked: Asked) -> Iterable[Drawn]:
     for pk in asked.shown:
-        if pk not in asked.aligned or pk not in asked.found.scenarios:
-            continue
-        name = asked.corpora[pk]
-        columns = (_("Corpus"), _("Scenario"), _("Prompts"))
-        chart = scenario_distribution({name: asked.found.scenarios[pk]}, axis=_("Prompts"), columns=columns)
-        title = _("Scenarios of %(corpus)s") % {"corpus": name}
-        alt = _("Bars: number of prompts of %(corpus)s in each scenario.") % {"corpus": name}
-        yield asked.drawn(f"fig-scenarios-{pk}", title, _("as in the source"), alt, chart)
+        if pk in asked.aligned and pk in asked.found.scenarios:
+            yield _scenario_figure(asked, pk)
+        if asked.counts.get(pk):
+            yield _label_figure(asked, pk)
 
 
-def _label_figures(asked: Asked) -> Iterable[Drawn]:
-    title, alt, column = {
+def _scenario_figure(asked: Asked, pk: int) -> Drawn:
+    name = asked.corpora[pk]
+    columns = (_("Corpus"), _("Scenario"), _("Prompts"))
+    chart = scenario_distribution({name: asked.found.scenarios[pk]}, axis=_("Prompts"), columns=columns)
+    title = _("Scenarios of %(corpus)s") % {"corpus": name}
+    alt = _("Bars: number of prompts of %(corpus)s in each scenario.") % {"corpus": name}
+    return asked.drawn(f"fig-scenarios-{pk}", title, _("as in the source"), alt, chart)
+
+
+def _label_figure(asked: Asked, pk: int) -> Drawn:
+    title, alt = {
         "label": (
             _("Most frequent labels of %(corpus)s"),
             _("Bars: number of prompts of %(corpus)s with each of its most frequent labels."),
-            _("Label"),
         ),
         "theme": (
             _("Most frequent themes of %(corpus)s"),
             _("Bars: number of prompts of %(corpus)s with each of its most frequent themes."),
-            _("Theme"),
         ),
-        "category": (
-            _("Categories of %(corpus)s"),
-            _("Bars: number of prompts of %(corpus)s in each category."),
-            _("Category"),
-        ),
+        "category": (_("Categories of %(corpus)s"), _("Bars: number of prompts of %(corpus)s in each category.")),
     }[asked.by]
-    for pk in asked.shown:
-        if counts := asked.counts.get(pk):
-            name = {"corpus": asked.corpora[pk]}
-            chart = top_labels(counts, top=TOP, axis=_("Prompts"), columns=(column, _("Prompts")))
-            note = _("the first %(shown)s of %(total)s") % {"shown": min(TOP, len(counts)), "total": len(counts)}
-            yield asked.drawn(f"fig-labels-{pk}", title % name, note, alt % name, chart)
+    counts, name = asked.counts[pk], {"corpus": asked.corpora[pk]}
+    chart = top_labels(counts, top=TOP, axis=_("Prompts"), columns=(asked.counted, _("Prompts")))
+    return asked.drawn(f"fig-labels-{pk}", title % name, _first(len(counts)), alt % name, chart)
+
+
+def _first(total: int) -> str:
+    return _("the first %(shown)s of %(total)s") % {"shown": min(TOP, total), "total": total}
 
 
 # --- two corpora ---
@@ -182,7 +190,7 @@ def _pair(asked: Asked) -> Iterable[Drawn]:
     if not rows:
         return
     words = PairWords(
-        label={"label": _("Label"), "theme": _("Theme"), "category": _("Category")}[asked.by],
+        label=asked.counted,
         first=names[0],
         second=names[1],
         count=_("prompts"),
@@ -193,11 +201,10 @@ def _pair(asked: Asked) -> Iterable[Drawn]:
         axis_difference=_("Percentage points"),
     )
     both = {"first": names[0], "second": names[1]}
-    note = _("the first %(shown)s of %(total)s") % {"shown": min(TOP, len(rows)), "total": len(rows)}
     alt = _("Dots: share of the prompts of %(first)s and of %(second)s with each of the most frequent ones.") % both
     keys = (Key("circle", "base", names[0]), Key("diamond", "tuned", names[1]))
     dots, points = pair_dots(rows, TOP, words), pair_differences(rows, TOP, words)
-    yield asked.drawn("fig-pair", _("Shares side by side"), note, alt, dots, keys=keys)
+    yield asked.drawn("fig-pair", _("Shares side by side"), _first(len(rows)), alt, dots, keys=keys)
     alt = _("Dots with 95 %% intervals: share in %(first)s minus share in %(second)s, in percentage points.") % both
     note = _("%(first)s minus %(second)s, with 95 %% intervals") % both
     yield asked.drawn("fig-difference", _("Differences"), note, alt, points)

@@ -9,8 +9,9 @@ from django.utils.translation import gettext as _
 
 from annotation.forms import LabelFilter
 from annotation.label_use import LabelUse
+from annotation.labelling import labels_to_merge
 from annotation.merge.states import DROP
-from annotation.models import Category, DecidedBy, IntentLabel, LabelSuggestion, MapEntry, MergeMap
+from annotation.models import Category, DecidedBy, LabelSuggestion, MapEntry, MergeMap
 from annotation.selectors import map_draft, side
 from madsafe_web.core.llm.parse import label_key
 
@@ -90,12 +91,10 @@ def suggestions() -> dict[int, tuple[str, float]]:
 
 
 def label_states(merge_map: MergeMap | None, use: LabelUse) -> list[LabelState]:
-    """Every label that prompts carry, in the order of the work."""
+    """Every label that the map has to say something about, in the order of the work."""
     decided, suggested = targets(merge_map), suggestions()
     states = []
-    for pk, key, name, language in IntentLabel.objects.values_list("id", "key", "name", "language"):
-        if pk not in use.counts:
-            continue
+    for pk, key, name, language in labels_to_merge(merge_map).values_list("id", "key", "name", "language"):
         target, by, revision = decided.get(pk, ("", DecidedBy.NOBODY, 0))
         code, confidence = suggested.get(pk, ("", None))
         states.append(
@@ -104,7 +103,7 @@ def label_states(merge_map: MergeMap | None, use: LabelUse) -> list[LabelState]:
                 key=key,
                 name=name,
                 lang=side(language),
-                prompts=use.counts[pk],
+                prompts=use.counts.get(pk, 0),
                 target=target,
                 by=by,
                 revision=revision,

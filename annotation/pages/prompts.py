@@ -12,8 +12,9 @@ from django.db.models import F, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from annotation.labelling import links_read
 from annotation.merge.states import DROP
-from annotation.models import Category, IntentLabel, MapEntry, MergeMap, Prompt, PromptIntent
+from annotation.models import Category, IntentLabel, MapEntry, MergeMap, Prompt
 from annotation.pages.labels import category_of
 from annotation.pages.lineage import events, family, lineage
 from annotation.selectors import map_newest_published
@@ -125,7 +126,7 @@ def prompt_shown(row: Prompt, labels: Sequence[LabelShown], scores: Scores) -> P
 
 def labels_of(prompt_ids: Sequence[int], merge_map: MergeMap | None) -> Mapping[int, list[LabelShown]]:
     """Prompt id → its labels, each once, in the order that the model named them, with what this map makes of them."""
-    links = PromptIntent.objects.filter(prompt__in=prompt_ids).order_by("position", "id")
+    links = links_read(merge_map).filter(prompt__in=prompt_ids).order_by("position", "id")
     pairs = list(dict.fromkeys(links.values_list("prompt", "label")))
     names = dict(IntentLabel.objects.filter(id__in={label for _, label in pairs}).values_list("id", "name"))
     entries = MapEntry.objects.filter(merge_map=merge_map, label__in=names)

@@ -23,7 +23,8 @@ class Params:
     """Both model endpoints must give token probabilities where safetybench or cvalues are among the benchmarks.
 
     An empty `tuned_endpoint` is the model of the newest finished training. Of the verdicts that stay uncertain,
-    `uncertain_left` per model wait for people (all of them without it); a rule settles the rest.
+    `uncertain_left` per model wait for people (all of them without it); a rule settles the rest. `map` is the version
+    of the merge map that says the categories of new_safety; without it the newest when the run starts.
     """
 
     benchmarks: list[str] = field(default_factory=lambda: list(BENCHMARKS))
@@ -34,6 +35,7 @@ class Params:
     seed: int = 20261123
     uncertain_left: int | None = None
     max_tokens: int = 256
+    map: int | None = None
 
 
 async def process(row: EvalRow, params: Params, context: None, ask: Ask) -> Result:

@@ -25,6 +25,7 @@ STAGES: dict[str, tuple[Text, Text]] = {
     "import": (_("Import"), _("Reads files of prompts and responses into corpora.")),
     "withdraw": (_("Withdraw a corpus"), _("Blanks the texts of a corpus and marks what was made of them.")),
     "label": (pgettext_lazy("step", "Label"), _("Gives every prompt one to three intent labels.")),
+    "import_labels": (_("Import labels"), _("Reads a file of labels, or of labels of a corpus's prompts.")),
     "suggest": (_("Suggest categories"), _("Proposes a category for every label.")),
     "merge": (_("Merge labels"), _("Puts the labels into the 14 categories.")),
     "publish": (_("Publish the map"), _("Fixes the map from labels to categories as a version.")),
@@ -69,7 +70,7 @@ STEPS = (
     Step(10, _("Evaluate"), ("evaluate",), "evaluation:results"),
 )
 # A stage that belongs to a step without being part of it: a step is done without it.
-BESIDE = {"withdraw": 1, "dry_run": 0}
+BESIDE = {"withdraw": 1, "import_labels": 2, "dry_run": 0}
 NUMBER_OF = BESIDE | {stage: step.number for step in STEPS for stage in step.stages}
 
 

@@ -28,6 +28,7 @@ NAMES: dict[str, str | Promise] = {
     "label_endpoint": _("Endpoint that labels"),
     "learning_rate": _("Learning rate"),
     "leave_undecided": _("Labels left undecided"),
+    "map": _("Version of the merge map"),
     "max_ratio": _("Highest ratio between categories"),
     "max_tokens": _("Most tokens of a reply"),
     "name": _("Name"),

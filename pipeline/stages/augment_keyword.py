@@ -13,7 +13,10 @@ from pipeline.rows import KeywordRow, MapContext
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """Each category is filled up to `target` prompts, by a generator that does not refuse, at high temperature."""
+    """Each category is filled up to `target` prompts, by a generator that does not refuse, at high temperature.
+
+    `map` is the version of the merge map that says the categories; without it the newest when the run starts.
+    """
 
     endpoint: str = "rules"
     label_endpoint: str = "rules"
@@ -24,6 +27,7 @@ class Params:
     temperature: float = 1.0
     top_p: float = 0.95
     seed: int = 20261123
+    map: int | None = None
 
 
 async def process(row: KeywordRow, params: Params, context: MapContext, ask: Ask) -> Result:

@@ -13,7 +13,10 @@ from pipeline.rows import MapContext, RelatedRow
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    """`per_prompt` new prompts for each of `prompts` existing ones, taken evenly from all categories."""
+    """`per_prompt` new prompts for each of `prompts` existing ones, taken evenly from all categories.
+
+    `map` is the version of the merge map that says the categories; without it the newest when the run starts.
+    """
 
     endpoint: str = "rules"
     label_endpoint: str = "rules"
@@ -23,6 +26,7 @@ class Params:
     temperature: float = 1.0
     top_p: float = 0.95
     seed: int = 20261123
+    map: int | None = None
 
 
 async def process(row: RelatedRow, params: Params, context: MapContext, ask: Ask) -> Result:

@@ -10,6 +10,8 @@ from madsafe_web.core.llm.base import Sampling
 from madsafe_web.core.llm.parse import labels
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
 
+WARMER = 0.7  # asked once more as coldly as before, a model would say the same
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
@@ -21,14 +23,20 @@ class Params:
 
 
 async def process(row: PromptRow, params: Params, context: None, ask: Ask) -> Result:
-    """The labels of one prompt; a reply without any usable label is unparsed, its raw text is kept."""
+    """The labels of one prompt. A reply without any usable label is asked for once more, then the row is unparsed.
+
+    The raw text of the last reply is kept.
+    """
     found = await ask_labels(row.text, row.language, params.endpoint, ask)
+    found = found or await ask_labels(row.text, row.language, params.endpoint, ask, sample=1)
     return Result(found) if found else Result(None, Outcome.UNPARSED, "The reply holds no usable label.")
 
 
-async def ask_labels(text: str, language: str, endpoint: str, ask: Ask) -> tuple[str, ...]:
-    """Ask for the labels of a text; () when the reply holds none."""
-    reply = await ask(endpoint, templates.render(f"label.{language}", {"prompt": text}, Sampling(max_tokens=64)))
+async def ask_labels(text: str, language: str, endpoint: str, ask: Ask, sample: int = 0) -> tuple[str, ...]:
+    """Ask for the labels of a text; () when the reply holds none. Each `sample` is another reply."""
+    sampling = Sampling(temperature=WARMER if sample else 0.0, max_tokens=64)
+    call = templates.render(f"label.{language}", {"prompt": text}, sampling, sample=sample)
+    reply = await ask(endpoint, call)
     return labels(reply.text)
 
 

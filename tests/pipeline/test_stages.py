@@ -59,8 +59,14 @@ def test_labels_are_taken_in_the_order_the_model_named_them() -> None:
     assert run(label, ROW, Answers("网络安全、诈骗")).value == ("网络安全", "诈骗")
 
 
-def test_a_reply_without_a_label_is_unparsed() -> None:
-    assert run(label, ROW, Answers("抱歉，我无法回答。")).outcome == Outcome.UNPARSED
+def test_a_reply_without_a_label_is_asked_for_once_more() -> None:
+    ask = Answers("抱歉，我无法回答。", "诈骗")
+    assert run(label, ROW, ask).value == ("诈骗",)
+    assert [call.sample for call in ask.calls] == [0, 1]
+
+
+def test_two_replies_without_a_label_are_unparsed() -> None:
+    assert run(label, ROW, Answers("抱歉，我无法回答。", "无")).outcome == Outcome.UNPARSED
 
 
 def test_the_template_follows_the_language_of_the_prompt() -> None:

@@ -49,7 +49,7 @@ class Command(BaseCommand):
         parser.add_argument("--as", dest="user", metavar="USER", help="who the record names; without it the system")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with _stoppable():
+        with stoppable():
             self._handle(options)
 
     def _handle(self, options: dict[str, Any]) -> None:
@@ -95,7 +95,7 @@ class Command(BaseCommand):
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """While entered, a call to end (SIGTERM) pauses the run as Ctrl-C does."""
     before = signal.signal(signal.SIGTERM, _interrupted)
     try:

@@ -28,7 +28,7 @@ from madsafe_web.core.textio import sha256_file
 SEEDED = frozenset(
     {"django_content_type", "auth_permission", "annotation_taxonomy", "annotation_category", "core_audithead"}
 )
-BOUND_TO_PATHS = ("import", "train")  # stages whose unfinished runs name files by their whole path
+BOUND_TO_PATHS = ("import", "import_labels", "train")  # stages whose unfinished runs name files by their whole path
 Node = tuple[str, str]
 
 

@@ -93,7 +93,8 @@ def share_matrix(
         "texttemplate": "%{z}",
         "hovertemplate": "%{y}<br>%{x}<br>%{z} %<extra></extra>",
         "hoverongaps": False,
-        "colorscale": [[0, "@--accent-soft"], [1, "@--accent"]],
+        "colorscale": [[0, "@--accent-soft"], [1, "@--accent-line"]],  # pale: the numbers are read on it
+        "textfont": {"color": "@--ink"},
         "zmin": 0,
         "showscale": False,
         "xgap": 2,
@@ -119,6 +120,7 @@ def _marks(points: Sequence[tuple[str, float]], symbol: str, colour: str, name: 
         "x": [round(x, 2) for _, x in points],
         "y": [y for y, _ in points],
         "marker": {"size": 9, "symbol": symbol, "color": colour, "line": {"width": 2, "color": colour}},
+        "cliponaxis": False,
         "hovertemplate": f"%{{y}}<br>{escape(name)} %{{x:.2f}}<extra></extra>",
     }
 

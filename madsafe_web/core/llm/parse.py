@@ -6,6 +6,7 @@ never a default.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -28,6 +29,7 @@ SUGGESTION = structured.object_of(
 )
 MAX_LABELS = 8
 MAX_LABEL_CHARS = 40
+MOST_KEY_CHARS = 200
 MIN_PROMPT_CHARS = 4
 
 QUOTES = " \t\r\n\"'`“”‘’「」『』《》*_#【】[]()（）"
@@ -110,12 +112,19 @@ def labels(text: str) -> tuple[str, ...]:
 def label_key(label: str) -> str:
     """The identity of a label: NFKC, case folded, traditional characters made simplified, white space folded.
 
-    Two spellings with one key are one label. Idempotent.
+    Two spellings with one key are one label. At most 200 characters: a longer one ends in a digest. Idempotent.
     """
     # Case folding can undo NFKC (and the reverse), hence the second round.
     key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).casefold()
     key = " ".join(unicodedata.normalize("NFKC", key).split())
-    return key if key.isascii() else _simplified(key)
+    return _short(key if key.isascii() else _simplified(key))
+
+
+def _short(key: str) -> str:
+    if len(key) <= MOST_KEY_CHARS:
+        return key
+    digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
+    return f"{key[: MOST_KEY_CHARS - len(digest) - 1].rstrip()} {digest}"
 
 
 def suggestion(text: str, categories: Collection[str] = CATEGORIES) -> Suggestion | None:
