@@ -50,6 +50,16 @@ class FilterForm(forms.Form):
         return query.urlencode()
 
 
+class DistributionFilter(FilterForm):
+    """Which map the distributions are read by, what is counted, and which corpora stand side by side."""
+
+    map = id_field(required=False)  # version
+    by = forms.ChoiceField(required=False, choices=[(name, name) for name in ("label", "theme", "category")])
+    corpus = id_field(required=False)
+    first = id_field(required=False)
+    second = id_field(required=False)
+
+
 class LabelFilter(FilterForm):
     view = forms.ChoiceField(required=False, choices=list(VIEWS.items()))
     q = forms.CharField(required=False, max_length=60)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from annotation.corpus_facts import LENGTHS, Facts, corpus_counts, corpus_facts
 from annotation.models import Corpus, RejectedImport
-from annotation.pages.distributions import Drawn
+from annotation.pages.drawn import Drawn
 from annotation.pages.imports import Imported, imports_of
 from annotation.prompt_filter import LANGUAGES
 from annotation.rejects import standing_rejects, with_raw

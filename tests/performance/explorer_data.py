@@ -45,15 +45,15 @@ def fill(random: Random, prompts: int) -> None:
         )
         for pk, text in enumerate(texts, 1)
     )
-    _insert(Prompt, COLUMNS, rows)
+    insert(Prompt, COLUMNS, rows)
     answers = enumerate(((pk, text) for pk, text in enumerate(texts, 1) if pk % 10 < 8), 1)
-    _insert(
+    insert(
         Response,
         ["id", "prompt_id", "key", "text", "kind", "origin"],
         ((n, pk, response_key(text), (text + "。") * 4, "reply", "imported") for n, (pk, text) in answers),
     )
-    _insert(PromptIntent, ["id", "prompt_id", "label_id", "run_id", "position"], _links(random, prompts, run.pk))
-    _insert(Score, ["id", "kind", "prompt_id", "scorer", "value", "detail", "run_id"], _scores(random, prompts, run.pk))
+    insert(PromptIntent, ["id", "prompt_id", "label_id", "run_id", "position"], _links(random, prompts, run.pk))
+    insert(Score, ["id", "kind", "prompt_id", "scorer", "value", "detail", "run_id"], _scores(random, prompts, run.pk))
     _decide()
 
 
@@ -87,9 +87,9 @@ def _scores(random: Random, prompts: int, run: int) -> Iterator[tuple[object, ..
 
 def _decide() -> None:
     """A published map that knows nine labels of ten."""
-    from annotation.models import Category, IntentLabel, MapEntry, MergeMap
+    from annotation.models import Category, IntentLabel, MapEntry, MergeMap, Taxonomy
 
-    made = MergeMap.objects.create(version=1, state="published")
+    made = MergeMap.objects.create(version=1, state="published", taxonomy=Taxonomy.objects.latest("version"))
     codes = list(Category.objects.values_list("pk", flat=True))
     labels = IntentLabel.objects.values_list("pk", flat=True)
     entries = [
@@ -99,7 +99,7 @@ def _decide() -> None:
     MapEntry.objects.bulk_create(entries)
 
 
-def _insert(model: Any, columns: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def insert(model: Any, columns: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
     from django.db import connection, transaction
 
     table, places = model._meta.db_table, ", ".join(["%s"] * len(columns))
