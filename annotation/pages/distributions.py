@@ -9,8 +9,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from annotation.models import Category, Corpus, IntentLabel, MergeMap
-from annotation.selectors import map_newest_published
+from annotation.models import Corpus, IntentLabel, MergeMap
+from annotation.selectors import categories_of, map_newest_published
 from annotation.spread import Spread, spread
 from madsafe_web.core.charts.figures import category_bars, scenario_distribution, top_labels
 from madsafe_web.core.charts.parts import Chart, Table
@@ -86,11 +86,12 @@ def _label_figure(pk: int, name: str, counts: Mapping[str, int]) -> Drawn:
 
 def _coverage(published: MergeMap, found: Spread) -> Drawn:
     """Prompts in use by category; one counts in each of its categories."""
-    categories = list(Category.objects.all())
-    values = {row.code: found.categories.get(row.code, 0) for row in categories}
-    names = {row.code: row.name for row in categories}
+    categories = categories_of(published)
+    values = {code: found.categories.get(code, 0) for code in categories}
+    names = {code: row.name for code, row in categories.items()}
+    colours = {code: row.token for code, row in categories.items()}
     columns = (_("Category"), _("Prompts"))
-    chart = category_bars(values, names, axis=_("Prompts"), columns=columns)
+    chart = category_bars(values, names, colours, axis=_("Prompts"), columns=columns)
     note = _("prompts in use, by map v%(version)s") % {"version": published.version}
-    alt = _("Bars: number of prompts in use in each of the 14 categories.")
+    alt = _("Bars: number of prompts in use in each category.")
     return Drawn("fig-categories", _("Coverage of the categories"), note, alt, chart)

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 CATEGORIES = ("OFF", "UB", "CIA", "PP", "EM", "PMH", "IA", "MI", "DP", "NS", "EX", "PR", "DT", "PS")
 NO_CATEGORY = "NONE"
-SUGGESTION = structured.object_of(
-    {"category": {"type": "string", "enum": [*CATEGORIES, NO_CATEGORY]}, "confidence": {"type": "number"}}
-)
 MAX_LABELS = 8
 MAX_LABEL_CHARS = 40
 MIN_PROMPT_CHARS = 4
@@ -116,6 +113,12 @@ def label_key(label: str) -> str:
     key = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold()).casefold()
     key = " ".join(unicodedata.normalize("NFKC", key).split())
     return key if key.isascii() else _simplified(key)
+
+
+def suggestion_schema(categories: Collection[str]) -> structured.Schema:
+    """What a suggestion must look like where these are the category codes."""
+    codes = {"type": "string", "enum": [*categories, NO_CATEGORY]}
+    return structured.object_of({"category": codes, "confidence": {"type": "number"}})
 
 
 def suggestion(text: str, categories: Collection[str] = CATEGORIES) -> Suggestion | None:
