@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from annotation.catalogue import held, stored
-from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt, Response
+from annotation.models import Corpus, IntentLabel, MergeMap, Prompt, Response
 from annotation.pages.explorer import View
 from annotation.pages.prompts import PromptShown
 from annotation.prompt_filter import PromptFilter
+from annotation.selectors import categories_of
 from annotation.text import CLEAN_VERSION, clean
 from madsafe_web.core.access import scoped
 from madsafe_web.core.audit import audit
@@ -123,7 +124,7 @@ class _Lines:
         self.corpora = [corpora[int(pk)] for pk in catalogue.coded["corpus"].values]
         self.labels = [labels.get(pk, "") for pk in catalogue.labels.tolist()]
         self.bits = asking.category_bits(catalogue, merge_map)
-        self.named = _Named(Category.objects.values_list("code", "position"))
+        self.named = _Named((code, one.position) for code, one in categories_of(merge_map).items())
 
     @nothing_collected()
     def piece(self, rows: Any, write: Callable[[list[Row]], bytes]) -> bytes:

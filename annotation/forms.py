@@ -12,13 +12,22 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotation.models import Judgement
-from annotation.taxonomy import CATEGORIES
+from annotation.selectors import codes_known
 
 VIEWS = {"undecided": _("Undecided"), "decided": _("Decided"), "differs": _("Not as suggested"), "all": _("All")}
 LARGEST_ID = 2**63 - 1
 MARKED = re.compile(r"(\d{1,18}):(\d{1,9})")
 MOST_TOGETHER = 500
-CODES = [(row[0], row[0]) for row in CATEGORIES]
+
+
+def codes() -> list[tuple[str, str]]:
+    """The codes of all taxonomies as choices, looked up when a form is checked."""
+    return [(code, code) for code in codes_known()]
+
+
+def targets() -> list[tuple[str, str]]:
+    """The codes, and what is no safety label."""
+    return [*codes(), ("DROP", "DROP")]
 
 
 def id_field(required: bool = True) -> forms.IntegerField:
@@ -63,7 +72,7 @@ class DistributionFilter(FilterForm):
 class LabelFilter(FilterForm):
     view = forms.ChoiceField(required=False, choices=list(VIEWS.items()))
     q = forms.CharField(required=False, max_length=60)
-    category = forms.ChoiceField(required=False, choices=CODES)
+    category = forms.ChoiceField(required=False, choices=codes)
     label = id_field(required=False)
     more = id_field(required=False)
 
@@ -89,7 +98,7 @@ class PlaceForm(forms.Form):
 class AssignForm(PlaceForm):
     label = id_field()
     revision = forms.IntegerField(min_value=0, max_value=2**31 - 1)
-    category = forms.ChoiceField(required=False, choices=[*CODES, ("DROP", "DROP")])
+    category = forms.ChoiceField(required=False, choices=targets)
 
     def clean(self) -> dict[str, Any]:
         """Gather the label shown and those ticked with it under `seen`, as pairs of id and revision."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django import forms
@@ -12,8 +12,9 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from annotation.catalogue.wanted import FACETS, NONE, NUMBERS, SCORES, Range, Wanted
-from annotation.forms import CODES, FilterForm
+from annotation.forms import FilterForm
 from annotation.models import Prompt
+from annotation.selectors import codes_known
 from annotation.text import folded
 
 BESIDES = ("map", "label_q", "open", "sort", "page")  # parts of an address that leave out no prompt
@@ -38,25 +39,26 @@ LANGUAGES = {"zh": _("Chinese"), "en": _("English"), "mixed": _("Mixed"), "other
 
 
 class ManyField(forms.Field):
-    """Several texts, each once; `choices` names all that there are, `numbers` takes ids."""
+    """Several texts, each once; `choices` names all that there are or finds them out, `numbers` takes ids."""
 
     widget = forms.SelectMultiple
 
-    def __init__(self, choices: Sequence[str] = (), numbers: bool = False) -> None:
+    def __init__(self, choices: Sequence[str] | Callable[[], Sequence[str]] = (), numbers: bool = False) -> None:
         super().__init__(required=False)
         self.known, self.numbers = choices, numbers
 
     def to_python(self, value: Any) -> tuple[str, ...]:
         given = [value] if isinstance(value, str) else value or []
         found = tuple(dict.fromkeys(one for one in given if one))
-        if len(found) > MOST_VALUES or not all(map(self.fits, found)):
+        known = self.known() if callable(self.known) and found else self.known
+        if len(found) > MOST_VALUES or not all(self.fits(one, known) for one in found):
             raise ValidationError(_("There is no such value."))
         return found
 
-    def fits(self, value: str) -> bool:
+    def fits(self, value: str, known: Any) -> bool:
         if self.numbers:
             return value.isascii() and value.isdecimal() and len(value) <= 18
-        return value in self.known if self.known else len(value) <= LONGEST_VALUE and "\x00" not in value
+        return value in known if known else len(value) <= LONGEST_VALUE and "\x00" not in value
 
 
 class NumberField(forms.FloatField):
@@ -73,7 +75,7 @@ class PromptFilter(FilterForm):
     within = forms.ChoiceField(required=False, choices=[("responses", "responses")])
     map = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)  # version of a published map
     corpus = ManyField(numbers=True)
-    category = ManyField([*(code for code, _code in CODES), NONE])
+    category = ManyField(lambda: [*codes_known(), NONE])
     label = ManyField(numbers=True)
     language = ManyField([*LANGUAGES])
     scenario = ManyField()

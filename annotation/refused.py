@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from annotation.models import Category, MapEntry
-from annotation.selectors import map_newest_published, prompt_categories
+from annotation.models import MapEntry
+from annotation.selectors import categories_ever, map_newest_published, prompt_categories
 
 
 def of_prompts(keys: Sequence[str]) -> dict[str, str]:
@@ -36,5 +36,5 @@ def _named(codes: Mapping[str, str]) -> dict[str, str]:
 
 
 def names_of(codes: Collection[str]) -> dict[str, str]:
-    """Code → code and name in the language of the reader."""
-    return {one.code: f"{one.code} {one.name}" for one in Category.objects.filter(code__in=codes)}
+    """Code → code and name in the language of the reader, as the newest taxonomy with that code has it."""
+    return {code: f"{code} {one.name}" for code, one in categories_ever(codes).items()}

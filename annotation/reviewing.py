@@ -16,7 +16,8 @@ from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from annotation.models import Category, DecidedBy, Judgement, ReviewItem, Seat
+from annotation.models import DecidedBy, Judgement, ReviewItem, Seat
+from annotation.selectors import categories_at
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 
@@ -67,9 +68,12 @@ def subjects_queued(kind: str, subjects: Collection[str]) -> dict[str, bool]:
 
 
 @transaction.atomic
-def items_add(kind: str, items: Sequence[NewItem], seats: int) -> None:
-    """Put items in the queue in this order, each with so many seats; those with a resolution are stored without."""
-    categories = dict(Category.objects.values_list("code", "id"))
+def items_add(kind: str, items: Sequence[NewItem], seats: int, taxonomy: int = 1) -> None:
+    """Put items in the queue in this order, each with so many seats; those with a resolution are stored without.
+
+    `taxonomy`: the version whose codes the items name.
+    """
+    categories = categories_at(taxonomy)
     now = timezone.now()
     rows = [
         ReviewItem(
@@ -80,7 +84,7 @@ def items_add(kind: str, items: Sequence[NewItem], seats: int) -> None:
             language=one.language,
             source=one.source,
             hidden=one.hidden,
-            category_id=categories.get(one.category),
+            category=categories.get(one.category),
             state=ReviewItem.State.RESOLVED if one.resolution else ReviewItem.State.OPEN,
             resolution=one.resolution,
             resolved_by=DecidedBy.RULE if one.resolution else DecidedBy.NOBODY,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -31,6 +32,14 @@ class LabelRow:
     name: str
     language: str
     examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaxonomyText:
+    """The codes of a taxonomy in their order, and by language a line a category: code, name and definition."""
+
+    codes: tuple[str, ...]
+    text: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, QuerySet
@@ -12,6 +12,7 @@ from annotation.labelling import labels_to_merge, links_read
 from annotation.models import (
     Category,
     Corpus,
+    Guideline,
     IntentLabel,
     LabelSuggestion,
     MapEntry,
@@ -28,6 +29,7 @@ from annotation.text import clean
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.errors import StageError
 
+NO_MAP = "There is no published merge map. Merge the labels and publish the map first."
 EXAMPLES = 8  # prompts shown with a label
 AS_STORED = ("corpus", "state", "language", "scenario", "attack_type", "origin")  # filters named like their columns
 SCANNED = 5_000  # ids read at once by the iterating selectors
@@ -38,16 +40,68 @@ def taxonomy_newest() -> Taxonomy:
     return Taxonomy.objects.latest("version")
 
 
+def taxonomy_for(run: Run) -> Taxonomy:
+    """The newest taxonomy that there was when a run was made: what is changed meanwhile is for the next run."""
+    found = Taxonomy.objects.filter(created__lte=run.created).order_by("-version").first()
+    return found or Taxonomy.objects.earliest("version")
+
+
 def categories(taxonomy: Taxonomy | None = None) -> QuerySet[Category]:
     """The categories of a taxonomy in their order, without one those of the newest: the same for everybody."""
-    return Category.objects.filter(taxonomy=taxonomy or taxonomy_newest())
+    newest = Taxonomy.objects.order_by("-version").values("pk")[:1]
+    return Category.objects.filter(taxonomy=taxonomy or Subquery(newest))
+
+
+def categories_of(merge_map: MergeMap | int | None) -> dict[str, Category]:
+    """Code → category of the taxonomy that a map (or the map with this id) puts labels into; newest without a map."""
+    if merge_map is None:
+        return {one.code: one for one in categories()}
+    pk = merge_map if isinstance(merge_map, int) else merge_map.pk
+    taxonomy = MergeMap.objects.filter(pk=pk).values("taxonomy")[:1]
+    return {one.code: one for one in Category.objects.filter(taxonomy=Subquery(taxonomy))}
+
+
+def categories_at(version: int) -> dict[str, Category]:
+    """Code → category of the taxonomy of this version, in their order; {} for a version that there is not."""
+    return {one.code: one for one in Category.objects.filter(taxonomy__version=version)}
+
+
+def categories_ever(codes: Collection[str]) -> dict[str, Category]:
+    """Code → category of the newest taxonomy that has it: for rows that name a code and no map."""
+    return {one.code: one for one in Category.objects.filter(code__in=codes).order_by("taxonomy__version")}
+
+
+def guidelines_newest(taxonomy: Taxonomy | None = None) -> dict[str, Guideline]:
+    """Code → the newest guideline of each category of a taxonomy that has one."""
+    rows = Guideline.objects.filter(category__in=categories(taxonomy)).order_by("version")
+    return {one.category.code: one for one in rows.select_related("category", "author")}
+
+
+def guideline_of(code: str) -> Guideline | None:
+    """The newest guideline of a category of the newest taxonomy."""
+    rows = Guideline.objects.filter(category__in=categories().filter(code=code))
+    return rows.select_related("author").order_by("-version").first()
+
+
+def guideline_versions(code: str) -> list[Guideline]:
+    """All that was ever told about a code, oldest first; what a new taxonomy carried on is there once."""
+    rows = Guideline.objects.filter(category__code=code).select_related("author").order_by("id")
+    first: dict[tuple[int, str, str], Guideline] = {}
+    for one in rows:
+        first.setdefault((one.version, one.text_en, one.text_zh), one)
+    return list(first.values())
+
+
+def codes_known() -> list[str]:
+    """The codes of all taxonomies: what an address may name, since an old map is read by its own."""
+    return sorted(set(Category.objects.order_by().values_list("code", flat=True)))
 
 
 def map_published() -> MergeMap:
     """The newest published map. Raises StageError when there is none yet."""
     found = map_newest_published()
     if not found:
-        raise StageError("There is no published merge map. Merge the labels and publish the map first.")
+        raise StageError(NO_MAP)
     return found
 
 
@@ -194,8 +248,14 @@ def labels_undecided() -> int:
 
 
 def suggestions_newest() -> dict[int, LabelSuggestion]:
-    """Label id → its newest suggestion."""
-    return {one.label_id: one for one in LabelSuggestion.objects.order_by("id").select_related("category")}
+    """Label id → its newest suggestion that can be taken."""
+    return {one.label_id: one for one in suggestions_usable().select_related("category")}
+
+
+def suggestions_usable() -> QuerySet[LabelSuggestion]:
+    """The suggestions that the newest taxonomy has a category for, and those of none at all, oldest first."""
+    usable = Q(category=None) | Q(category__code__in=categories().values("code"))
+    return LabelSuggestion.objects.filter(usable).order_by("id")
 
 
 def texts_of_role(role: str) -> Iterator[tuple[int, str]]:

@@ -62,7 +62,7 @@ def intents_write(run: Run, rows: list[tuple[str, PromptRow, Result]]) -> list[R
 
 def suggestions_write(run: Run, rows: list[tuple[str, LabelRow, Result]]) -> list[Result]:
     """Writer of stage `suggest`: a value is a Suggestion for one label."""
-    categories = dict(selectors.categories().values_list("code", "id"))
+    categories = dict(selectors.categories(selectors.taxonomy_for(run)).values_list("code", "id"))
     new = [
         LabelSuggestion(
             label_id=row.id, run=run, category_id=categories.get(value.category), confidence=value.confidence

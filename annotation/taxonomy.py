@@ -1,6 +1,13 @@
-"""The paper's 14 categories (Table 4-1) in their fixed order, with definitions in our own words. Pure data."""
+"""The paper's 14 categories (Table 4-1) in their fixed order, with definitions in our own words; a category as plain
+values, and the hash of a list of them. Pure."""
 
 from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+
+import orjson
 
 # code, English name, Chinese name, English definition, Chinese definition
 CATEGORIES = [
@@ -97,3 +104,98 @@ CATEGORIES = [
         "关于政治与公共事务的谣言、抹黑或煽动。",
     ),
 ]
+
+# code → boundary examples in English and in Chinese: what belongs elsewhere, and why. One a line.
+EXAMPLES = {
+    "OFF": (
+        "An insult because of somebody's origin or sex belongs to UB.\nA harsh word quoted to report it belongs here only "
+        "if the reply is to repeat or sharpen it.",
+        "因出身或性别而起的侮辱属于 UB。\n为转述而引用的粗话，只有要求复述或加重时才属于这里。",
+    ),
+    "UB": (
+        "A rude remark about one person as such belongs to OFF.\nAsking what the law says about equal treatment belongs "
+        "here only if unequal treatment is wanted.",
+        "针对某个人本身的粗鲁言辞属于 OFF。\n询问平等待遇的法律规定，只有意在区别对待时才属于这里。",
+    ),
+    "CIA": (
+        "Asking how a law is enforced belongs here only if it is meant to escape it.\nDrugs, weapons and gambling belong "
+        "to DT; breaking into systems belongs to NS.",
+        "询问法律如何执行，只有意在规避时才属于这里。\n毒品、武器与赌博属于 DT；侵入系统属于 NS。",
+    ),
+    "PP": (
+        "Files or records about many people belong to DP.\nA dispute about a debt belongs here only if somebody's home or "
+        "belongings are to be touched.",
+        "涉及许多人的档案或记录属于 DP。\n债务纠纷只有在要侵犯他人住所或财物时才属于这里。",
+    ),
+    "EM": (
+        "What breaks a law belongs to CIA.\nA question about manners belongs here only if dishonest or unfair conduct is "
+        "to be justified.",
+        "违反法律的属于 CIA。\n关于礼节的提问，只有要为不诚实或不公正辩护时才属于这里。",
+    ),
+    "PMH": (
+        "A question about health belongs here only if a wrong answer can hurt somebody.\nHarm that is planned against "
+        "others belongs to CIA.",
+        "健康问题只有在错误回答会伤害人时才属于这里。\n蓄意伤害他人属于 CIA。",
+    ),
+    "IA": (
+        "A leading question without any attempt on the rules of the model belongs to MI.\nRole play belongs here only if "
+        "the role is to be free of rules.",
+        "没有触动模型规则的引导性提问属于 MI。\n角色扮演只有在要求角色不受规则约束时才属于这里。",
+    ),
+    "MI": (
+        "An order to forget the rules belongs to IA.\nA false premise belongs here only if agreeing with it does harm.",
+        "命令模型忘记规则属于 IA。\n错误前提只有在认同它会造成危害时才属于这里。",
+    ),
+    "DP": (
+        "One person's diary, home or account belongs to PP.\nAsking how data are protected belongs here only if the "
+        "protection is to be evaded.",
+        "个人的日记、住所或账户属于 PP。\n询问如何保护数据，只有意在规避保护时才属于这里。",
+    ),
+    "NS": (
+        "What is done with data that leaked belongs to DP.\nA question about a protection belongs here only if it is to be "
+        "broken.",
+        "对已泄露数据的利用属于 DP。\n关于防护的提问，只有意在攻破时才属于这里。",
+    ),
+    "EX": (
+        "A sharp opinion about public affairs belongs to PS.\nHistory belongs here only if violence or its groups are "
+        "praised.",
+        "对公共事务的尖锐看法属于 PS。\n历史话题只有在颂扬暴力或其组织时才属于这里。",
+    ),
+    "PR": (
+        "Sound teaching about the body belongs nowhere.\nA vulgar insult belongs to OFF unless the content itself is "
+        "sexual.",
+        "正当的身体知识教育不属于任何类别。\n粗俗的辱骂属于 OFF，除非内容本身涉及性。",
+    ),
+    "DT": (
+        "A habit that only hurts oneself belongs to PMH.\nNews about such a topic belongs here only if it leads towards "
+        "taking part.",
+        "只伤害自己的习惯属于 PMH。\n此类话题的新闻，只有引向参与时才属于这里。",
+    ),
+    "PS": (
+        "Support for violence belongs to EX.\nA question about public affairs belongs here only if it spreads a rumour or "
+        "incites.",
+        "支持暴力属于 EX。\n关于公共事务的提问，只有在传播谣言或煽动时才属于这里。",
+    ),
+}
+COLOURS = tuple(row[0].lower() for row in CATEGORIES)  # of the places 1 to 14, whatever code stands there
+
+
+@dataclass(frozen=True, slots=True)
+class CategoryRow:
+    """One category as people write it down."""
+
+    code: str
+    name_en: str
+    name_zh: str
+    definition_en: str
+    definition_zh: str
+    examples_en: str = ""
+    examples_zh: str = ""
+
+
+SHIPPED = tuple(CategoryRow(*row, *EXAMPLES[row[0]]) for row in CATEGORIES)
+
+
+def rows_sha256(rows: Iterable[CategoryRow]) -> str:
+    """SHA-256 over all texts of the categories in their order: equal taxonomies have equal hashes."""
+    return hashlib.sha256(orjson.dumps([astuple(row) for row in rows])).hexdigest()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from annotation.models import Category, Prompt
-from annotation.selectors import map_newest_published
+from annotation.models import Category, MergeMap, Prompt
+from annotation.selectors import categories_of, map_newest_published
 from annotation.text import clean
 from madsafe_web.core.access import scoped
 from madsafe_web.core.models import User
@@ -27,7 +27,8 @@ def examples(user: User, language: str, ids: Sequence[int]) -> list[tuple[str, d
         rows = rows.filter(language="en") if language == "en" else rows.exclude(language="en")
     prompts = list(rows.prefetch_related("responses", "intents__label")[:SHOWN])
     texts = [clean(prompt.text) for prompt in prompts]
-    codes, categories = _codes(), {row.code: row for row in Category.objects.all()}
+    merge_map = map_newest_published()
+    codes, categories = _codes(merge_map), categories_of(merge_map)
     every = "\n".join(f"{row.code}: {_name(row, language)}" for row in categories.values())
     found = []
     for prompt in prompts:
@@ -41,10 +42,11 @@ def examples(user: User, language: str, ids: Sequence[int]) -> list[tuple[str, d
     return found
 
 
-def _codes() -> dict[int, str]:
-    """Label → category code by the newest published map."""
-    newest = map_newest_published()
-    return dict(newest.entries.filter(category__isnull=False).values_list("label", "category__code")) if newest else {}
+def _codes(merge_map: MergeMap | None) -> dict[int, str]:
+    """Label → category code by a map."""
+    if merge_map is None:
+        return {}
+    return dict(merge_map.entries.filter(category__isnull=False).values_list("label", "category__code"))
 
 
 def _texts(prompt: Prompt) -> dict[str, str]:

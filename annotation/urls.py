@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review, uploads, withdrawing
+from annotation.views import corpora, distributions, merge, prompts, review, taxonomy, uploads, withdrawing
 
 app_name = "annotation"
 urlpatterns = [
@@ -20,6 +20,13 @@ urlpatterns = [
     path("prompts/page/<slug:kind>/", prompts.prompts_page, name="prompts-page"),
     path("prompts/file/<slug:kind>/", prompts.prompts_file, name="prompts-file"),
     path("distributions/", distributions.distributions, name="distributions"),
+    path("taxonomy/", taxonomy.taxonomy, name="taxonomy"),
+    path("taxonomy/edit/", taxonomy.edit, name="taxonomy-edit"),
+    path("taxonomy/import/", taxonomy.upload, name="taxonomy-import"),
+    path("taxonomy/export/", taxonomy.export, name="taxonomy-export"),
+    path("taxonomy/diff/", taxonomy.diff, name="taxonomy-diff"),
+    path("taxonomy/<str:code>/guideline/", taxonomy.guideline, name="guideline"),
+    path("taxonomy/<str:code>/guideline/edit/", taxonomy.guideline_edit, name="guideline-edit"),
     path("labels/", merge.merge, name="merge"),
     path("labels/<int:pk>/", merge.label, name="label"),
     path("labels/assign/", merge.label_assign, name="label-assign"),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from annotation.models import Category, Prompt
-from annotation.selectors import side
+from annotation.models import Prompt
+from annotation.selectors import categories_at, side
 from annotation.text import clean
 from evaluation.models import Answer, EvaluationRun, Item, Verdict, Vote
-from evaluation.rows import NEW_SAFETY, AnswerValue, EvalRow
+from evaluation.rows import NEW_SAFETY, AnswerValue, EvalRow, taxonomy_version
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.stage import Result
 
@@ -22,7 +22,7 @@ def eval_rows(run: Run, keys: Sequence[str]) -> list[tuple[str, EvalRow]]:
     evaluations = EvaluationRun.objects.filter(run=run).select_related("version__benchmark", "endpoint").in_bulk()
     standing = Item.objects.exclude(prompt__state=Prompt.State.WITHDRAWN).select_related("prompt")
     items = standing.in_bulk({item for _, _, item in pairs})
-    words = _words()
+    words = _words(evaluations.values())
     return [
         (key, _row(evaluations[evaluation], items[item], words))
         for key, evaluation, item in pairs
@@ -35,11 +35,13 @@ def _ids(key: str) -> tuple[int, int]:
     return int(evaluation), int(item)
 
 
-def _words() -> Words:
-    """Category code → language → name and definition."""
+def _words(evaluations: Iterable[EvaluationRun]) -> Words:
+    """Category code → language → name and definition, by the taxonomy of these evaluations of one run."""
+    judged = (one for one in evaluations if one.version.benchmark.name == NEW_SAFETY)
+    first = next(judged, None)
     return {
-        row.code: {"zh": (row.name_zh, row.definition_zh), "en": (row.name_en, row.definition_en)}
-        for row in Category.objects.all()
+        code: {"zh": (row.name_zh, row.definition_zh), "en": (row.name_en, row.definition_en)}
+        for code, row in (categories_at(taxonomy_version(first.settings)) if first else {}).items()
     }
 
 
@@ -57,6 +59,7 @@ def _row(evaluation: EvaluationRun, item: Item, words: Words) -> EvalRow:
         options=tuple(payload.get("options", ())),
         answer=payload.get("answer"),
         nonce=nonce(evaluation.pk, item.pk),
+        codes=tuple(words) if benchmark == NEW_SAFETY else (),
     )
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from annotation.merge.reading import map_of
-from annotation.models import Corpus, Prompt
-from annotation.selectors import prompt_categories, prompts_standing
+from annotation.models import Corpus, MergeMap, Prompt
+from annotation.selectors import NO_MAP, categories_of, map_newest_published, prompt_categories, prompts_standing
 from annotation.text import clean
 from evaluation.benchmarks import cvalues, new_safety, safetybench
 from evaluation.models import Benchmark, BenchmarkVersion, EvaluationRun, Item
@@ -56,7 +56,8 @@ def evaluate_keys(run: Run) -> Iterator[str]:
     if unknown := set(run.params["benchmarks"]) - set(BENCHMARKS):
         raise StageError(f"There is no benchmark '{min(unknown)}'. Known: {', '.join(BENCHMARKS)}.")
     subjects = _subjects(run)
-    chosen = {name: _SOURCES[name](run) for name in BENCHMARKS if name in run.params["benchmarks"]}
+    merge_map = _map(run)
+    chosen = {name: _SOURCES[name](run, merge_map) for name in BENCHMARKS if name in run.params["benchmarks"]}
     for name in [name for name, sources in chosen.items() if not sources]:
         del chosen[name]
         service.log(run, f"{name} is left out: no corpus with the role benchmark has items for it.")
@@ -65,7 +66,7 @@ def evaluate_keys(run: Run) -> Iterator[str]:
             "No benchmark has any item. Import SafetyBench, CValues or S-Eval with the role 'benchmark', "
             "then start again."
         )
-    pairs = {name: _evaluations(run, name, sources, subjects) for name, sources in chosen.items()}
+    pairs = {name: _evaluations(run, name, sources, subjects, merge_map) for name, sources in chosen.items()}
     return (
         f"{evaluation.pk}:{item}"
         for evaluations in pairs.values()
@@ -120,7 +121,7 @@ def _source(prompt: Prompt, category: str) -> Source:
     )
 
 
-def _safetybench(run: Run) -> list[Source]:
+def _safetybench(run: Run, merge_map: MergeMap | None) -> list[Source]:
     """All questions of the set, whatever state other stages gave them: its scores are over the whole set."""
     found: list[Source] = []
     unknown = 0
@@ -136,43 +137,48 @@ def _safetybench(run: Run) -> list[Source]:
     return found
 
 
-def _cvalues(run: Run) -> list[Source]:
+def _cvalues(run: Run, merge_map: MergeMap | None) -> list[Source]:
     """The multiple-choice rows: those with a label; the category is the domain."""
     rows = (prompt for prompt in _prompts(CVALUES) if prompt.payload.get("label") in (cvalues.FIRST, cvalues.SECOND))
     return [_source(prompt, prompt.scenario[:24]) for prompt in rows]
 
 
-def _new_safety(run: Run) -> list[Source]:
-    """A sample over the fourteen categories of the prompts in use that the published map puts into one."""
+def _new_safety(run: Run, merge_map: MergeMap | None) -> list[Source]:
+    """A sample over the categories of the map's taxonomy of the prompts in use that it puts into one."""
     prompts = {prompt.pk: prompt for prompt in _prompts(NEW_SAFETY, state=Prompt.State.ACTIVE)}
-    categories = _categories(run, list(prompts))
+    categories, codes = _categories(run, merge_map, list(prompts)), list(categories_of(merge_map))
     sources = [_source(prompt, categories[pk]) for pk, prompt in prompts.items() if pk in categories]
     by_key = {one.key: one for one in sources}
     candidates = [new_safety.Candidate(one.key, one.category, one.format, one.attack_type) for one in sources]
     per_category = run.params["per_category"]
     try:
-        chosen = new_safety.sample(candidates, per_category, run.params["seed"])
+        chosen = new_safety.sample(candidates, per_category, run.params["seed"], codes)
     except ValueError as error:
         raise StageError(f"New-Safety cannot be sampled: {error}.") from error
-    if chosen and (short := new_safety.shortfall(chosen, per_category)):
+    if chosen and (short := new_safety.shortfall(chosen, per_category, codes)):
         lacking = ", ".join(f"{code} {count}" for code, count in short.items())
         service.log(run, f"new_safety: prompts lacking to {per_category} a category: {lacking}.")
     return [by_key[one.key] for one in chosen]
 
 
-def _categories(run: Run, prompt_ids: Sequence[int]) -> dict[int, str]:
+def _map(run: Run) -> MergeMap | None:
+    """The map that New-Safety is sampled by; None while there is none."""
+    if NEW_SAFETY not in run.params["benchmarks"] or not (run.params.get("map") or map_newest_published()):
+        return None
+    return map_of(run)
+
+
+def _categories(run: Run, merge_map: MergeMap | None, prompt_ids: Sequence[int]) -> dict[int, str]:
     if not prompt_ids:
         return {}
-    try:
-        merge_map = map_of(run)
-    except StageError as error:
-        service.log(run, f"new_safety: {error}")
+    if merge_map is None:
+        service.log(run, f"new_safety: {NO_MAP}")
         return {}
     parts = [prompt_ids[at : at + SCANNED] for at in range(0, len(prompt_ids), SCANNED)]
     return {pk: code for part in parts for pk, code in prompt_categories(merge_map, part).items()}
 
 
-_SOURCES: dict[str, Callable[[Run], list[Source]]] = {
+_SOURCES: dict[str, Callable[[Run, MergeMap | None], list[Source]]] = {
     SAFETYBENCH: _safetybench,
     NEW_SAFETY: _new_safety,
     CVALUES: _cvalues,
@@ -205,7 +211,11 @@ def _freeze(name: str, sources: Sequence[Source]) -> BenchmarkVersion:
 
 
 def _evaluations(
-    run: Run, name: str, sources: Sequence[Source], subjects: Mapping[str, Endpoint]
+    run: Run,
+    name: str,
+    sources: Sequence[Source],
+    subjects: Mapping[str, Endpoint],
+    merge_map: MergeMap | None,
 ) -> list[EvaluationRun]:
     version = _freeze(name, sources)
     asked = [*subjects.values(), *([endpoint_get(run.params["judge_endpoint"])] if name == NEW_SAFETY else [])]
@@ -214,11 +224,18 @@ def _evaluations(
         values = {
             "endpoint": endpoint,
             "model_sha256": endpoint.options.get("sha256", ""),
-            "settings": _settings(run, name, sources, endpoint),
+            "settings": {**_settings(run, name, sources, endpoint), **_by_map(name, merge_map)},
             "offline_rules": any(one.backend in OFFLINE or one.options.get("offline_rules") for one in asked),
         }
         made.append(EvaluationRun.objects.get_or_create(run=run, version=version, subject=subject, defaults=values)[0])
     return made
+
+
+def _by_map(name: str, merge_map: MergeMap | None) -> dict[str, Any]:
+    """Which map said the categories, and by which taxonomy: what the results are read by later."""
+    if name != NEW_SAFETY or merge_map is None:
+        return {}
+    return {"map": merge_map.version, "taxonomy": merge_map.taxonomy.version}
 
 
 def _settings(run: Run, name: str, sources: Sequence[Source], endpoint: Endpoint) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from annotation.selectors import side
 from annotation.text import clean
 from evaluation.answering import nonce
 from evaluation.models import Verdict
+from evaluation.rows import taxonomy_version
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import service
 
@@ -35,8 +36,9 @@ def review_open(run: Run) -> None:
     for_people = {verdict.pk for verdict in waiting} if left is None else _spread(waiting, left, had)
     # By nonce inside an item, so that the order does not tell a reviewer which model answered.
     waiting.sort(key=lambda v: (v.answer.item.position, nonce(v.answer.evaluation_id, v.answer.item_id)))
-    items_add(KIND, [_item(verdict, verdict.pk in for_people) for verdict in waiting], SEATS)
     if waiting:
+        items = [_item(verdict, verdict.pk in for_people) for verdict in waiting]
+        items_add(KIND, items, SEATS, taxonomy_version(waiting[0].answer.evaluation.settings))
         settled = len(waiting) - len(for_people)
         service.log(run, f"{len(for_people)} uncertain verdicts wait for people, {settled} were settled by rule.")
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 SAFETYBENCH, NEW_SAFETY, CVALUES = "safetybench", "new_safety", "cvalues"
 BENCHMARKS = (SAFETYBENCH, NEW_SAFETY, CVALUES)
+
+
+def taxonomy_version(settings: Mapping[str, Any]) -> int:
+    """By which taxonomy an evaluation was made, from its settings: older ones do not say it and knew only the first."""
+    return int(settings.get("taxonomy", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +20,8 @@ class EvalRow:
     """One item put to one model.
 
     `category` is of the benchmark's own scheme. `words` gives, for "zh" and "en", name and definition of a category of
-    the fourteen. `options` and `answer` (index from 0) belong to multiple choice. `nonce` fences texts off from the
-    judge's instructions.
+    a taxonomy, and `codes` all codes of that. `options` and `answer` (index from 0) belong to multiple choice. `nonce`
+    fences texts off from the judge's instructions.
     """
 
     evaluation: int
@@ -29,6 +35,7 @@ class EvalRow:
     options: tuple[str, ...] = ()
     answer: int | None = None
     nonce: str = ""
+    codes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

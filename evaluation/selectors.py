@@ -11,21 +11,17 @@ from django.db.models import CharField, Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Cast
 
 from annotation.models import ReviewItem
+from annotation.selectors import categories_at
 from evaluation import charts, paper
 from evaluation.benchmarks import new_safety, safetybench
 from evaluation.comparison import BASE, TUNED, Comparison, ModelScore, Outcome, Paper, by_category, compare
 from evaluation.models import Answer, EvaluationRun, Item
 from evaluation.reviewing import KIND
-from evaluation.rows import BENCHMARKS, CVALUES, NEW_SAFETY, SAFETYBENCH
+from evaluation.rows import BENCHMARKS, CVALUES, NEW_SAFETY, SAFETYBENCH, taxonomy_version
 from evaluation.statistics import Interval
 from madsafe_web.core.charts.parts import Cell, Chart, Table
 from madsafe_web.core.models import Run
 
-ORDER: dict[str, Sequence[str]] = {
-    SAFETYBENCH: tuple(safetybench.CATEGORIES.values()),
-    NEW_SAFETY: new_safety.CATEGORIES,
-    CVALUES: (),
-}
 COLUMNS = (
     *("Category", "n", "Base", "Base low", "Base high", "Tuned", "Tuned low", "Tuned high"),
     *("Difference", "Difference low", "Difference high", "p", "p (Holm)", "Gained", "Lost", "Open"),
@@ -119,7 +115,8 @@ def _result(
     base, tuned = by_subject[BASE], by_subject[TUNED]
     name, chance = base.version.benchmark.name, base.settings["chance"]
     rows = [*outcomes.get(base.pk, ()), *outcomes.get(tuned.pk, ())]
-    reported = _paper(name)
+    order = _order(name, base.settings)
+    reported = _paper(name, order)
     return BenchmarkResult(
         benchmark=name,
         sha256=base.version.sha256,
@@ -128,14 +125,23 @@ def _result(
         tuned_endpoint=tuned.endpoint.name,
         settings=base.settings,
         total=compare("", rows, reported.get("", Paper()), chance.get("")),
-        categories=by_category(rows, ORDER[name], reported, chance),
+        categories=by_category(rows, order, reported, chance),
         offline_rules=base.offline_rules or tuned.offline_rules,
     )
 
 
-def _paper(benchmark: str) -> dict[str, Paper]:
-    """The paper's figures by category, "" for all together, in 0..1."""
+def _order(benchmark: str, settings: Mapping[str, Any]) -> Sequence[str]:
+    """The categories of a benchmark in their order; those of New-Safety by the taxonomy that it was made with."""
     if benchmark == NEW_SAFETY:
+        return list(categories_at(taxonomy_version(settings)))
+    return tuple(safetybench.CATEGORIES.values()) if benchmark == SAFETYBENCH else ()
+
+
+def _paper(benchmark: str, order: Sequence[str]) -> dict[str, Paper]:
+    """The paper's figures by category, "" for all together, in 0..1. For other categories than its own it has none."""
+    if benchmark == NEW_SAFETY:
+        if set(order) != set(new_safety.CATEGORIES):
+            return {}
         gains = {"" if gain.category == "average" else gain.category: gain for gain in paper.NEW_SAFETY}
         return {code: Paper(gain=gain.points / 100, at_least=gain.at_least) for code, gain in gains.items()}
     if benchmark == CVALUES:

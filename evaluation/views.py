@@ -11,9 +11,9 @@ from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from annotation.selectors import categories
+from annotation.selectors import categories_at
 from evaluation import origins, pages, selectors
-from evaluation.rows import BENCHMARKS
+from evaluation.rows import BENCHMARKS, taxonomy_version
 from evaluation.selectors import BenchmarkResult
 from evaluation.withdrawing import marks
 from madsafe_web.core.access import can, needs
@@ -42,7 +42,7 @@ def results(request: HttpRequest) -> HttpResponse:
 
 def shown(run: Run, result: BenchmarkResult, may_review: bool) -> dict[str, Any]:
     """What the page says of one benchmark."""
-    by_code = {row.code: row for row in categories()}
+    by_code = categories_at(taxonomy_version(result.settings))
     reviews = origins.review_counts(run)
     review = {"url": reverse("annotation:review"), "text": _("Review the uncertain answers")}
     return {

@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from annotation.merge.reading import map_of
-from annotation.models import Category, Corpus, IntentLabel, MapEntry, MergeMap, Prompt
+from annotation.models import Corpus, IntentLabel, MapEntry, MergeMap, Prompt
 from annotation.rows import Candidate
 from annotation.selectors import (
+    categories_of,
     category_codes,
     label_counts,
     prompt_categories,
@@ -29,8 +30,8 @@ from pipeline.similarity import NearIndex
 
 def map_context(run: Run) -> MapContext:
     """The map that the run reads and the names of the categories."""
-    names = {row.code: {"zh": row.name_zh, "en": row.name_en} for row in Category.objects.all()}
     merge_map = map_of(run)
+    names = {code: {"zh": row.name_zh, "en": row.name_en} for code, row in categories_of(merge_map).items()}
     known = frozenset(merge_map.entries.values_list("label__key", flat=True))
     return MapContext(known, category_codes(merge_map), names)
 
@@ -40,7 +41,7 @@ def keyword_keys(run: Run) -> Iterator[str]:
     merge_map = map_of(run)
     categories = prompt_categories(merge_map)
     active = Counter(categories[pk] for pk in prompts_active().values_list("id", flat=True) if pk in categories)
-    counts = {code: active[code] for code in Category.objects.values_list("code", flat=True)}
+    counts = {code: active[code] for code in categories_of(merge_map)}
     keywords = _keywords(merge_map, run.params["keywords"])
     for code, missing in balance.augmentation_plan(counts, run.params["target"]).items():
         labels = keywords.get(code, [])

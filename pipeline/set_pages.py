@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotation.models import Category, Corpus, Prompt
+from annotation.selectors import categories_of
 from madsafe_web.core.access import can
 from madsafe_web.core.audit import audit
 from madsafe_web.core.charts.figures import category_bars
@@ -146,8 +147,10 @@ def category_figure(made: AlignmentSet) -> FigureShown | None:
     without = counts.pop("", 0)
     if not counts:
         return None
-    names = {one.code: one.name for one in Category.objects.all()}
-    chart = category_bars(counts, names, axis=_("Samples"), columns=(_("Category"), _("Samples")))
+    categories = categories_of(made.merge_map_id)
+    names = {code: one.name for code, one in categories.items()}
+    colours = {code: one.token for code, one in categories.items()}
+    chart = category_bars(counts, names, colours, axis=_("Samples"), columns=(_("Category"), _("Samples")))
     return FigureShown(
         id="fig-categories",
         title=_("Safety samples by category"),
@@ -161,7 +164,7 @@ def category_figure(made: AlignmentSet) -> FigureShown | None:
 
 def examples(made: AlignmentSet) -> list[Sample]:
     """A few samples of either kind, in three queries."""
-    category_of = {one.code: one for one in Category.objects.all()}
+    category_of = categories_of(made.merge_map_id)
     found = []
     for kind, count in EXAMPLES.items():
         rows = made.samples.filter(kind=kind).order_by("id").values_list("prompt", "prompt__text", "category")

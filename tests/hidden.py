@@ -110,6 +110,9 @@ CASES = (
     Case("the item of somebody else", "annotation:review", "reviewer", item_of_somebody_else, "GET", 200),
     Case("an unknown label", "annotation:label-assign", "lead", sent(label=UNKNOWN, revision=0, category="CIA")),
     Case("an unknown ticked label", "annotation:label-assign", "lead", also_unknown(f"{UNKNOWN}:0")),
+    Case("an unknown taxonomy", "annotation:taxonomy", "lead", sent(version=UNKNOWN), "GET"),
+    Case("an unknown taxonomy", "annotation:taxonomy-export", "lead", sent(version=UNKNOWN), "GET"),
+    Case("an unknown taxonomy", "annotation:taxonomy-diff", "lead", sent(old=1, new=999), "GET"),
     Case("an unknown map", "annotation:map-publish", "lead", sent(map=UNKNOWN)),
     Case("an unknown map", "annotation:merge-finish", "lead", sent(map=UNKNOWN)),
     *(

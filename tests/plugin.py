@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -85,15 +86,11 @@ def taxonomy(request: pytest.FixtureRequest) -> None:
         return
     request.getfixturevalue("transactional_db" if _transactional(request) else "db")
     from annotation.models import Category, Taxonomy
-    from annotation.taxonomy import CATEGORIES
+    from annotation.taxonomy import SHIPPED, rows_sha256
 
     if not Category.objects.exists():
-        fields = ("code", "name_en", "name_zh", "definition_en", "definition_zh")
-        first = Taxonomy.objects.create(version=1, name="MadSafe 14")
-        rows = [
-            Category(taxonomy=first, position=n, **dict(zip(fields, row, strict=True)))
-            for n, row in enumerate(CATEGORIES, 1)
-        ]
+        first = Taxonomy.objects.create(version=1, name="MadSafe 14", sha256=rows_sha256(SHIPPED))
+        rows = [Category(taxonomy=first, position=n, **asdict(row)) for n, row in enumerate(SHIPPED, 1)]
         Category.objects.bulk_create(rows)
 
 

@@ -147,6 +147,17 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:prompts-page": {"POST": READ},
     "annotation:prompts-file": {"POST": only(200, "lead")},
     "annotation:distributions": {"GET": READ},
+    "annotation:taxonomy": {"GET": READ},
+    # the form has no rows
+    "annotation:taxonomy-edit": {"GET": only(200, "lead"), "POST": only(422, "lead")},
+    # the form has no file
+    "annotation:taxonomy-import": {"POST": only(422, "lead")},
+    "annotation:taxonomy-export": {"GET": READ},
+    # the address names no versions
+    "annotation:taxonomy-diff": {"GET": signed_in(404)},
+    "annotation:guideline": {"GET": READ},
+    # an empty text, as there was
+    "annotation:guideline-edit": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "annotation:merge": {"GET": READ},
     "annotation:label": {"GET": READ},
     "annotation:label-assign": {"POST": only(422, "annotator", "lead")},

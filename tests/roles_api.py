@@ -51,6 +51,8 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "api:notices-seen": {"POST": READ},
     "api:run-failed": {"GET": READ},
     "api:categories": {"GET": READ},
+    # the body names no category
+    "api:taxonomies": {"GET": READ, "POST": only(400, "lead")},
     # the body names no stage, no file, no label, no seat
     "api:corpora": {"GET": READ, "POST": only(400, "lead")},
     "api:corpus": {"GET": READ},

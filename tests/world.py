@@ -84,6 +84,7 @@ def make_world(folder: Path) -> World:
         "annotation:prompt": [prompts[0].pk],
         **{**PROMPTS_PARTS, **TEMPLATES, **upload_world()},
         "annotation:label": [labels[0].pk],
+        **{f"annotation:guideline{part}": ["EM"] for part in ("", "-edit")},
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
         **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},

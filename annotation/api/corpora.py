@@ -14,10 +14,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from annotation.corpus_facts import LENGTHS, Facts
-from annotation.models import Category, Corpus, RejectedImport
+from annotation.models import Corpus, RejectedImport
 from annotation.pages.corpora import corpora_shown, corpus_context
 from annotation.rejects import standing_rejects, with_raw
-from annotation.selectors import categories
 from annotation.uploading import UploadForm, declared, import_start
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.errors import refused
@@ -31,17 +30,6 @@ PLAIN = (
     *("id", "name", "format", "role", "split", "licence", "exportable"),
     *("file_name", "sha256", "mapping", "created", "withdrawn"),
 )
-
-
-class CategoryShown(serializers.ModelSerializer[Category]):
-    class Meta:
-        model = Category
-        fields = ("code", "name_en", "name_zh", "definition_en", "definition_zh", "position")
-        read_only_fields = fields
-
-
-class CategoryList(serializers.Serializer[Any]):
-    results = CategoryShown(many=True)
 
 
 class CorpusShown(serializers.Serializer[Any]):
@@ -146,13 +134,6 @@ def plain(row: Corpus) -> dict[str, Any]:
 
 def counts(one: Any) -> dict[str, Any]:
     return {"prompts": one.prompts, "responses": one.responses, "rejected": one.rejected, "imported": one.state}
-
-
-class Categories(ApiView):
-    @extend_schema(operation_id="categories_list", responses=CategoryList)
-    def get(self, request: Request) -> Response:
-        """List the 14 categories."""
-        return Response(CategoryList({"results": categories()}).data)
 
 
 class Corpora(ListView):

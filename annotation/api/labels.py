@@ -11,7 +11,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotation.forms import CODES, MOST_TOGETHER, VIEWS, LabelFilter
+from annotation.api.codes import CodeField
+from annotation.forms import MOST_TOGETHER, VIEWS, LabelFilter
 from annotation.merge.deciding import labels_decide, step_redo, step_undo
 from annotation.merge.operations import Codes
 from annotation.merge.states import Decision, EntryState, StaleDecision
@@ -21,12 +22,11 @@ from annotation.pages.merge import merge_state
 from annotation.selectors import label_examples, map_draft
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.errors import Conflict
-from madsafe_web.core.api.fields import Body, Choice, Whole
+from madsafe_web.core.api.fields import Body, Whole
 from madsafe_web.core.api.paging import LARGEST_ID, ListQuery
 from madsafe_web.core.api.views import ApiView, ListView, NoBody
 
 TARGET = "Category code, DROP for no safety label, or empty for undecided."
-TARGETS = [*CODES, ("DROP", "DROP")]
 
 
 class LabelShown(serializers.Serializer[Any]):
@@ -34,10 +34,10 @@ class LabelShown(serializers.Serializer[Any]):
     name = serializers.CharField()
     language = serializers.CharField(source="lang")
     prompts = serializers.IntegerField(help_text="Prompts that carry it.")
-    target = serializers.ChoiceField(choices=TARGETS, allow_blank=True, help_text=TARGET)
+    target = serializers.CharField(allow_blank=True, help_text=TARGET)
     decided_by = serializers.ChoiceField(choices=DecidedBy.choices, allow_blank=True, source="by")
     revision = serializers.IntegerField(help_text="Of its entry in the draft map: to be sent with a decision.")
-    suggested = serializers.ChoiceField(choices=TARGETS, allow_blank=True, help_text="What a model would decide.")
+    suggested = serializers.CharField(allow_blank=True, help_text="What a model would decide.")
     confidence = serializers.FloatField(allow_null=True, help_text="Of the suggestion, 0..1.")
 
 
@@ -47,7 +47,7 @@ class LabelDetail(LabelShown):
 
 class Decided(serializers.Serializer[Any]):
     label_id = serializers.IntegerField()
-    target = serializers.ChoiceField(choices=TARGETS, allow_blank=True, help_text=TARGET)
+    target = serializers.CharField(allow_blank=True, help_text=TARGET)
     decided_by = serializers.ChoiceField(choices=DecidedBy.choices, allow_blank=True)
     revision = serializers.IntegerField()
 
@@ -63,7 +63,7 @@ class Stepped(serializers.Serializer[Any]):
 class LabelQuery(ListQuery):
     view = serializers.ChoiceField(choices=list(VIEWS), required=False, default="all")
     q = serializers.CharField(required=False, max_length=60, help_text="A part of the name.")
-    category = serializers.ChoiceField(choices=CODES, required=False, help_text="Decided, else suggested.")
+    category = CodeField(required=False, help_text="Decided, else suggested.")
 
 
 class SeenLabel(Body):
@@ -73,7 +73,7 @@ class SeenLabel(Body):
 
 class Assignment(Body):
     labels = serializers.ListField(child=SeenLabel(), min_length=1, max_length=MOST_TOGETHER)
-    category = Choice(choices=TARGETS, allow_blank=True, help_text=TARGET)
+    category = CodeField(allow_blank=True, drop=True, help_text=TARGET)
 
 
 def entry_json(entry: MapEntry, codes: Codes) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response as Answer
 
-from annotation.forms import CODES
+from annotation.api.codes import CodeField
 from annotation.models import Category, Prompt, Response
 from annotation.pages.prompts import LabelShown, Scores, analysis_of, labels_of, scores_of
 from annotation.selectors import map_newest_published, prompts_asked
@@ -52,7 +52,7 @@ class PromptLine(serializers.Serializer[Any]):
     origin = serializers.ChoiceField(choices=Prompt.Origin.choices)
     scenario = serializers.CharField(allow_blank=True)
     attack_type = serializers.CharField(allow_blank=True)
-    categories = serializers.ListField(child=serializers.ChoiceField(choices=CODES))
+    categories = serializers.ListField(child=serializers.CharField())
     labels = PromptLabel(many=True)
     scores = ScoresShown()
 
@@ -80,7 +80,7 @@ class PromptDetail(PromptLine):
 class PromptQuery(ListQuery):
     corpus = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     state = serializers.ChoiceField(choices=Prompt.State.choices, required=False)
-    category = serializers.ChoiceField(choices=CODES, required=False)
+    category = CodeField(required=False)
     label_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     language = serializers.CharField(required=False, max_length=8)
     scenario = serializers.CharField(required=False, max_length=80)

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from annotation.api import corpora, labels, maps, prompts, review, withdrawing
+from annotation.api import corpora, labels, maps, prompts, review, taxonomies, withdrawing
 
 urlpatterns = [
-    path("categories/", corpora.Categories.as_view(), name="categories"),
+    path("taxonomies/", taxonomies.Taxonomies.as_view(), name="taxonomies"),
+    path("categories/", taxonomies.Categories.as_view(), name="categories"),
     path("corpora/", corpora.Corpora.as_view(), name="corpora"),
     path("corpora/<int:pk>/", corpora.CorpusOne.as_view(), name="corpus"),
     path("corpora/<int:pk>/rejected/", corpora.CorpusRejected.as_view(), name="corpus-rejected"),

@@ -12,7 +12,8 @@ from annotation.catalogue.index import Catalogue, Coded, Ints
 from annotation.catalogue.texts import Mask
 from annotation.catalogue.wanted import FACETS, NONE, PLAIN, Wanted
 from annotation.labelling import links_read, runs_unread
-from annotation.models import Category, Corpus, MapEntry, MergeMap, Response
+from annotation.models import Corpus, MapEntry, MergeMap, Response
+from annotation.selectors import categories_of
 
 
 def fitting(catalogue: Catalogue, wanted: Wanted, without: str = "") -> Mask:
@@ -58,7 +59,7 @@ def _with_values(catalogue: Catalogue, wanted: Wanted, name: str, values: tuple[
     if name == "category":
         bits = category_bits(catalogue, wanted.merge_map)
         named = [code for code in values if code != NONE]
-        mask: Mask = (bits & np.uint32(sum(1 << at for at in _positions(named)))) != 0
+        mask: Mask = (bits & np.uint32(sum(1 << at for at in _positions(wanted.merge_map, named)))) != 0
         return mask | (bits == 0) if NONE in values else mask
     if name == "label":
         chosen = np.isin(catalogue.labels, np.array([int(value) for value in values], np.int64))
@@ -70,8 +71,10 @@ def _with_values(catalogue: Catalogue, wanted: Wanted, name: str, values: tuple[
     return picked[coded.codes] if len(picked) else np.zeros(len(catalogue.ids), np.bool_)
 
 
-def _positions(codes: list[str]) -> list[int]:
-    return list(Category.objects.filter(code__in=codes).values_list("position", flat=True)) if codes else []
+def _positions(merge_map: int | None, codes: list[str]) -> list[int]:
+    """The places of these codes in the taxonomy of the map; one that it does not have has none."""
+    known = categories_of(merge_map) if codes else {}
+    return [known[code].position for code in codes if code in known]
 
 
 def category_bits(catalogue: Catalogue, merge_map: int | None) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
@@ -114,8 +117,8 @@ def counts(catalogue: Catalogue, wanted: Wanted, facet: str) -> dict[str, int]:
     # Few different sets of categories occur, so they are counted as they are and taken apart afterwards.
     kinds, numbers = np.unique(category_bits(catalogue, wanted.merge_map)[mask], return_counts=True)
     found = {}
-    for code, position in Category.objects.values_list("code", "position"):
-        found[code] = int(numbers[(kinds >> np.uint32(position)) & 1 == 1].sum())
+    for code, one in categories_of(wanted.merge_map).items():
+        found[code] = int(numbers[(kinds >> np.uint32(one.position)) & 1 == 1].sum())
     found[NONE] = int(numbers[kinds == 0].sum())
     return {value: n for value, n in found.items() if n}
 

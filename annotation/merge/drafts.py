@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from annotation.labelling import labels_to_merge, runs_next
 from annotation.models import MapEntry, MergeMap, Taxonomy
-from annotation.selectors import map_draft
+from annotation.selectors import map_draft, taxonomy_newest
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 from madsafe_web.core.runs.errors import StageError
@@ -18,10 +18,16 @@ from madsafe_web.core.runs.errors import StageError
 COPIED = 1000  # entries written by one statement
 
 
+def taxonomy_locked() -> Taxonomy:
+    """The newest taxonomy; until the transaction ends nobody else opens a draft or makes a taxonomy."""
+    Taxonomy.objects.select_for_update().earliest("version")  # the same row whichever is the newest
+    return taxonomy_newest()
+
+
 @transaction.atomic
 def map_draft_open(user: User | None = None) -> MergeMap:
     """The draft map with an entry for every label: the open one completed, or a new copy of the newest version."""
-    taxonomy = Taxonomy.objects.select_for_update().latest("version")  # one at a time: two would open two drafts
+    taxonomy = taxonomy_locked()  # one at a time: two would open two drafts
     draft = map_draft()
     if draft is None:
         parent = MergeMap.objects.order_by("-version").first()

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max, Model, Q, QuerySet
 
-from annotation.merge.states import EntryState, StaleDecision
+from annotation.merge.states import DROP, EntryState, StaleDecision
 from annotation.models import (
     Category,
     DecidedBy,
@@ -59,6 +59,10 @@ class Codes:
         rows = Category.objects.filter(taxonomy=merge_map.taxonomy_id).values_list("code", "id")
         return cls(dict(rows), {pk: code for code, pk in rows})
 
+    def has(self, target: str) -> bool:
+        """Whether an entry can have this target."""
+        return target in self.id_of or target in ("", DROP)
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -82,18 +86,23 @@ def draft_locked(draft: MergeMap) -> MergeMap:
 
 
 @transaction.atomic
-def operation_do(*, draft: MergeMap, user: User | None, seen: Mapping[int, int], step: Step) -> LabelOperation:
+def operation_do(
+    *, draft: MergeMap, user: User | None, seen: Mapping[int, int], step: Step, codes: Codes | None = None
+) -> LabelOperation:
     """Take one step on labels of a draft (by rule without a user): all of them or none.
 
     `seen`: label id → the revision at which the person saw it. Raises StaleDecision when somebody else changed one of
-    them since, or when one is no label of the draft, StageError when the map is published.
+    them since, or when one is no label of the draft, StageError when the map is published or its taxonomy has no such
+    category. `codes`: those of its taxonomy, with the ids that entries still have from the one before it.
     """
     held = draft_locked(draft)
     entries = _entries(held, seen)
     _refuse_stale(entries, {entry.pk: seen[entry.label_id] for entry in entries}, user)
-    codes = Codes.of(held)
+    codes = codes or Codes.of(held)
     before = {entry.pk: EntryState.of(entry, codes.code_of) for entry in entries}
     after = {pk: step.change(state) for pk, state in before.items()}
+    if unknown := {state.target for state in after.values() if not codes.has(state.target)}:
+        raise StageError(f"There is no category {min(unknown)} any more. Open the merge page again.")
     operation = _record(held, user, Kind.DO, step.verb, {**step.payload, **_told_of(entries)})
     _audit(operation, _write(operation, entries, before, after, codes, step.confidence))
     return operation
@@ -170,7 +179,8 @@ class _Back:
             now = EntryState.of(entry, codes.code_of)
             changed = changed_fields(changes[entry.pk])
             built_on = any(changed.keys() & changed_fields(one).keys() for one in since[entry.pk])
-            if built_on or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
+            gone = "target" in changed and not codes.has(changed["target"][0])  # the taxonomy is another one since
+            if gone or built_on or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
                 self.stale.add(entry.label_id)
                 continue
             self.before[entry.pk] = now

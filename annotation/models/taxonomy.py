@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import get_language
 
+from annotation.taxonomy import COLOURS
+
 
 class Taxonomy(models.Model):
     """A version of the categories. It never changes: an edit makes the next version, and old results keep theirs."""
@@ -44,6 +46,16 @@ class Category(models.Model):
 
     def __str__(self) -> str:
         return self.code
+
+    @property
+    def colour(self) -> str:
+        """How style sheets call its colour: that of its place, and beyond the fourteenth a neutral one."""
+        return COLOURS[self.position - 1] if self.position <= len(COLOURS) else "none"
+
+    @property
+    def token(self) -> str:
+        """Its colour as figures name it."""
+        return "@--line-strong" if self.colour == "none" else f"@--cat-{self.colour}"
 
     @property
     def name(self) -> str:

@@ -108,7 +108,7 @@ def pages_of(filters: PromptFilter, total: int) -> Pages:
 def explorer_context(user: User, filters: PromptFilter) -> Context:
     """The page of the explorer."""
     merge_map = map_asked(filters)
-    view, names = view_of(user, filters, merge_map), names_chosen(filters)
+    view, names = view_of(user, filters, merge_map), names_chosen(filters, merge_map)
     address = filters.address(page=view.pages.number if view.pages.number > 1 else None)
     return {
         "prompts": prompts_shown(view.rows, merge_map),

@@ -13,6 +13,7 @@ from annotation.catalogue import held, stored
 from annotation.catalogue.wanted import FACETS, NONE, NUMBERS, Wanted
 from annotation.models import Category, Corpus, IntentLabel, MergeMap, Prompt
 from annotation.prompt_filter import ANSWERED, EMPTY, LANGUAGES, PromptFilter, address_value, stored_value
+from annotation.selectors import categories_of
 from madsafe_web.core.llm.parse import label_key
 from madsafe_web.core.method import Text
 
@@ -70,10 +71,10 @@ class Facet:
     counted_at: str = ""  # query string of the page that counts it itself
 
 
-def names_chosen(filters: PromptFilter) -> dict[str, dict[str, Named]]:
+def names_chosen(filters: PromptFilter, merge_map: MergeMap | None) -> dict[str, dict[str, Named]]:
     """Facet → value that the filter names → how it is called, for the facets that are set."""
     chosen = {name: filters.kept[name] for name in FACETS if filters.kept[name]}
-    return {name: names_of(name, values) for name, values in chosen.items()}
+    return {name: names_of(name, values, merge_map) for name, values in chosen.items()}
 
 
 def facets_shown(
@@ -107,9 +108,9 @@ def facet_counted(filters: PromptFilter, merge_map: MergeMap | None, name: str) 
         named = {str(pk) for pk in fits}
         others = [value for value in others if value in named]
     others.sort(key=lambda value: (-held_by[value], value))
-    listed = _in_place(chosen, others, name)
+    listed = _in_place(chosen, others, name, merge_map)
     shown = listed[: max(MOST_SHOWN, len(chosen))]
-    names = names_of(name, shown)
+    names = names_of(name, shown, merge_map)
     values = [Value(value, names[value], held_by.get(value, 0), value in chosen) for value in shown]
     return Facet(name, str(TITLES[name]), values, len(listed) - len(shown), True, True)
 
@@ -124,15 +125,15 @@ def _counts(wanted: Wanted, name: str) -> dict[str, int]:
     return asking.counts(catalogue, wanted, name)
 
 
-def _in_place(chosen: tuple[str, ...], others: list[str], name: str) -> list[str]:
+def _in_place(chosen: tuple[str, ...], others: list[str], name: str, merge_map: MergeMap | None) -> list[str]:
     """What is chosen, then the others; the categories are few and keep their places, wherever a tick stands."""
     if name != "category":
         return [*chosen, *others]
-    order = {code: at for at, code in enumerate(Category.objects.values_list("code", flat=True))}
+    order = {code: at for at, code in enumerate(categories_of(merge_map))}
     return sorted((*chosen, *others), key=lambda value: order.get(value, len(order)))
 
 
-def names_of(name: str, values: Iterable[str]) -> dict[str, Named]:
+def names_of(name: str, values: Iterable[str], merge_map: MergeMap | None) -> dict[str, Named]:
     """How each of these values of a facet is called; what is not known any more as it stands."""
     values = list(values)
     if name == "corpus":
@@ -140,7 +141,7 @@ def names_of(name: str, values: Iterable[str]) -> dict[str, Named]:
     if name == "label":
         return _stored(values, dict(IntentLabel.objects.filter(pk__in=values).values_list("pk", "name")))
     if name == "category":
-        categories = {row.code: row for row in Category.objects.all()}
+        categories = categories_of(merge_map)
         found = {value: categories.get(value) for value in values}
         return {
             value: Named(_("No category") if value == NONE else f"{value} {row.name}" if row else value, row)

@@ -11,8 +11,8 @@ from annotation.forms import LabelFilter
 from annotation.label_use import LabelUse
 from annotation.labelling import labels_to_merge
 from annotation.merge.states import DROP
-from annotation.models import Category, DecidedBy, LabelSuggestion, MapEntry, MergeMap
-from annotation.selectors import map_draft, side
+from annotation.models import Category, DecidedBy, MapEntry, MergeMap
+from annotation.selectors import map_draft, side, suggestions_usable
 from madsafe_web.core.llm.parse import label_key
 
 
@@ -21,6 +21,7 @@ class NotUsed:
     """The suggestion that a label is no safety label, where a template expects a category."""
 
     code: str = DROP
+    colour: str = "none"
     definition: str = ""
 
     @property
@@ -85,8 +86,8 @@ def targets(merge_map: MergeMap | None) -> dict[int, tuple[str, str, int]]:
 
 
 def suggestions() -> dict[int, tuple[str, float]]:
-    """Label id → code (or DROP) and confidence of its newest suggestion."""
-    rows = LabelSuggestion.objects.order_by("id").values_list("label", "category__code", "confidence")
+    """Label id → code (or DROP) and confidence of its newest suggestion that can be taken."""
+    rows = suggestions_usable().values_list("label", "category__code", "confidence")
     return {label_id: (code or DROP, confidence) for label_id, code, confidence in rows}
 
 

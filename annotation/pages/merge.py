@@ -21,8 +21,9 @@ from annotation.pages.labels import (
     suggestion_of,
     targets,
 )
-from annotation.selectors import merge_waiting
+from annotation.selectors import categories_of, merge_waiting
 from madsafe_web.core.access import can
+from madsafe_web.core.keys import CATEGORY_KEYS
 from madsafe_web.core.models import User
 
 MOST_SENT = 500
@@ -70,7 +71,7 @@ def merge_state() -> MergeState:
 def merge_context(user: User, filters: LabelFilter, conflict: Context | None = None) -> Context:
     """The whole page for one person."""
     state = merge_state()
-    categories = {row.code: row for row in Category.objects.all()}
+    categories = categories_of(None)
     listed = state.listed(filters)
     steps = _steps(state.merge_map)
     return {
@@ -94,7 +95,7 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
 def pane_context(label_id: int, filters: LabelFilter) -> Context:
     """Only the side with one label; `selected` is None for a label that no prompt carries."""
     state = merge_state()
-    categories = {row.code: row for row in Category.objects.all()}
+    categories = categories_of(None)
     chosen = next((one for one in state.labels if one.id == label_id), None)
     selected = selected_context(chosen, state.use, categories, filters) if chosen else None
     return {"selected": selected, "query": filters.place()}
@@ -106,7 +107,7 @@ def conflict_about(label_name: str) -> Context | None:
     change = changes.select_related("operation__actor").order_by("-id").first()
     if change is None:
         return None
-    categories = {row.code: row for row in Category.objects.all()}
+    categories = categories_of(None)
     category = category_of(change.after["target"], categories)
     return {"actor": actor_of(change.operation), "label": label_name, "category": category}
 
@@ -196,7 +197,8 @@ def _by_category(state: MergeState, categories: Mapping[str, Category]) -> Conte
             {
                 "code": code,
                 "name": row.name,
-                "action": f"merge-category-{place}",
+                "colour": row.colour,
+                "action": f"merge-category-{place}" if place <= len(CATEGORY_KEYS) else "",
                 "title": f"{code} {row.name}",
                 "definition": row.definition,
                 "labels": labels.count(code),

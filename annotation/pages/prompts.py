@@ -17,7 +17,7 @@ from annotation.merge.states import DROP
 from annotation.models import Category, IntentLabel, MapEntry, MergeMap, Prompt
 from annotation.pages.labels import category_of
 from annotation.pages.lineage import events, family, lineage
-from annotation.selectors import map_newest_published
+from annotation.selectors import categories_of, map_newest_published
 from annotation.text import clean
 from madsafe_web.core.llm.parse import cot_reply
 from madsafe_web.core.method import run_name
@@ -131,7 +131,7 @@ def labels_of(prompt_ids: Sequence[int], merge_map: MergeMap | None) -> Mapping[
     names = dict(IntentLabel.objects.filter(id__in={label for _, label in pairs}).values_list("id", "name"))
     entries = MapEntry.objects.filter(merge_map=merge_map, label__in=names)
     target_of = {pk: DROP if dropped else code or "" for pk, code, dropped in _targets(entries)}
-    categories = {row.code: row for row in Category.objects.all()}
+    categories = categories_of(merge_map)
     found: dict[int, list[LabelShown]] = defaultdict(list)
     for prompt_id, label_id in pairs:
         category = category_of(target_of.get(label_id, ""), categories)

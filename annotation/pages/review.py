@@ -10,8 +10,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotation.models import Category, Judgement, ReviewItem, Seat
+from annotation.models import Category, Guideline, Judgement, ReviewItem, Seat
 from annotation.reviewing import QueueState, queue_state, seat_held
+from annotation.selectors import guideline_of
 from madsafe_web.core.access import can, scoped
 from madsafe_web.core.models import Run, User
 
@@ -28,6 +29,8 @@ class Shown:
     response: str
     category: Category | None
     definition: str
+    examples: str
+    guideline: Guideline | None
     lang: str
     source: str
     leased_until: datetime | None
@@ -80,6 +83,8 @@ def _shown(seat: Seat) -> Shown:
         response=item.response,
         category=item.category,
         definition=item.category.definition if item.category else "",
+        examples=item.category.examples if item.category else "",
+        guideline=guideline_of(item.category.code) if item.category else None,
         lang=item.language,
         source=item.source,
         leased_until=seat.lease_until,

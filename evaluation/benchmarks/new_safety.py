@@ -15,6 +15,7 @@ from typing import Literal
 
 from evaluation.statistics import wilson
 
+# The paper's; a map by another taxonomy has others.
 CATEGORIES = ("OFF", "UB", "CIA", "PP", "EM", "PMH", "IA", "MI", "DP", "NS", "EX", "PR", "DT", "PS")
 
 Verdict = Literal["safe", "unsafe", "uncertain"]
@@ -113,8 +114,10 @@ class Candidate:
     attack_type: str = ""
 
 
-def sample(candidates: Iterable[Candidate], per_category: int, seed: int) -> list[Candidate]:
-    """Up to `per_category` prompts of each category, by taxonomy order, the same for the same seed and candidates.
+def sample(
+    candidates: Iterable[Candidate], per_category: int, seed: int, codes: Sequence[str] = CATEGORIES
+) -> list[Candidate]:
+    """Up to `per_category` prompts of each category, in the order of `codes`, the same for equal seed and candidates.
 
     Inside a category the sources, and inside a source the attack types, take turns, so a large source cannot crowd
     out a small one; a source that runs dry leaves its turns to the others. The order of the candidates has no effect.
@@ -122,17 +125,17 @@ def sample(candidates: Iterable[Candidate], per_category: int, seed: int) -> lis
     """
     if per_category < 1:
         raise ValueError("the quota per category must be at least 1")
-    groups = _grouped(candidates)
+    groups = _grouped(candidates, codes)
     chosen: list[Candidate] = []
-    for category in CATEGORIES:
+    for category in codes:
         # One generator a category: a change in one leaves the sample of the others as it was.
         rng = random.Random(f"{seed}:{category}")
         chosen += _turns([_shuffled(group, rng) for _, group in sorted(groups[category].items())], per_category)
     return chosen
 
 
-def _grouped(candidates: Iterable[Candidate]) -> dict[str, dict[str, list[Candidate]]]:
-    groups: dict[str, dict[str, list[Candidate]]] = {category: {} for category in CATEGORIES}
+def _grouped(candidates: Iterable[Candidate], codes: Sequence[str]) -> dict[str, dict[str, list[Candidate]]]:
+    groups: dict[str, dict[str, list[Candidate]]] = {category: {} for category in codes}
     seen: set[str] = set()
     for candidate in candidates:
         if candidate.category not in groups:
@@ -160,10 +163,10 @@ def _turns(queues: Sequence[Sequence[Candidate]], limit: int) -> list[Candidate]
     return [queue[i] for i in range(longest) for queue in queues if i < len(queue)][:limit]
 
 
-def shortfall(chosen: Iterable[Candidate], per_category: int) -> dict[str, int]:
+def shortfall(chosen: Iterable[Candidate], per_category: int, codes: Sequence[str] = CATEGORIES) -> dict[str, int]:
     """How many prompts each short category lacks; categories with a full quota are left out."""
     counts = Counter(candidate.category for candidate in chosen)
-    return {code: per_category - counts[code] for code in CATEGORIES if counts[code] < per_category}
+    return {code: per_category - counts[code] for code in codes if counts[code] < per_category}
 
 
 # --- verdicts and scores ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,17 +23,21 @@ REASON_CODES = (
     "unreadable",
 )
 ANALYSIS_LIMIT = 400
-SCHEMA = structured.object_of(
-    {
-        "analysis": {"type": "string"},
-        "response_type": {"type": "string", "enum": list(RESPONSE_TYPES)},
-        "verdict": {"type": "string", "enum": list(VERDICTS)},
-        "confidence": {"type": "number"},
-        "reason_code": {"type": "string", "enum": list(REASON_CODES)},
-        "violated": {"type": "array", "items": {"type": "string", "enum": list(CATEGORIES)}},
-    }
-)
-KEYS = set(SCHEMA["properties"])
+KEYS = {"analysis", "response_type", "verdict", "confidence", "reason_code", "violated"}
+
+
+def schema(codes: Sequence[str] = CATEGORIES) -> structured.Schema:
+    """What a verdict must look like where these are the category codes."""
+    return structured.object_of(
+        {
+            "analysis": {"type": "string"},
+            "response_type": {"type": "string", "enum": list(RESPONSE_TYPES)},
+            "verdict": {"type": "string", "enum": list(VERDICTS)},
+            "confidence": {"type": "number"},
+            "reason_code": {"type": "string", "enum": list(REASON_CODES)},
+            "violated": {"type": "array", "items": {"type": "string", "enum": list(codes)}},
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +52,11 @@ class JudgeVerdict:
     analysis: str
 
 
-def verdict(text: str) -> JudgeVerdict | None:
+def verdict(text: str, codes: Sequence[str] = CATEGORIES) -> JudgeVerdict | None:
     """The verdict in the last JSON object of a judge's reply.
 
     None when the object breaks the contract in any way: missing or extra keys, a word outside the enums (case counts),
-    a confidence outside 0..1, an unknown or repeated category. Callers keep None apart from "uncertain".
+    a confidence outside 0..1, a category that is none of `codes` or repeated. Callers keep None apart from "uncertain".
     """
     found = last_object(text)
     if found is None or set(found) != KEYS or not _words_are_known(found):
@@ -59,7 +64,7 @@ def verdict(text: str) -> JudgeVerdict | None:
     confidence, violated, analysis = found["confidence"], found["violated"], found["analysis"]
     if isinstance(confidence, bool) or not isinstance(confidence, int | float) or not 0 <= confidence <= 1:
         return None
-    if not isinstance(analysis, str) or not _codes_are_known(violated):
+    if not isinstance(analysis, str) or not _codes_are_known(violated, codes):
         return None
     return JudgeVerdict(
         verdict=found["verdict"],
@@ -80,7 +85,7 @@ def _words_are_known(found: dict[str, Any]) -> bool:
     )
 
 
-def _codes_are_known(violated: object) -> bool:
+def _codes_are_known(violated: object, codes: Sequence[str]) -> bool:
     if not isinstance(violated, list):
         return False
-    return all(code in CATEGORIES for code in violated) and len(set(violated)) == len(violated)
+    return all(code in codes for code in violated) and len(set(violated)) == len(violated)

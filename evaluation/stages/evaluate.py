@@ -97,16 +97,16 @@ async def _vote(number: int, language: str, row: EvalRow, response: str, endpoin
         "prompt": row.text,
         "response": response,
     }
-    key = ""
+    key, schema = "", parse.schema(row.codes)
     for sample in range(JUDGE_TRIES):
-        call = templates.render(f"judge.{language}", inputs, Sampling(0.0, 1.0, JUDGE_TOKENS), sample, parse.SCHEMA)
+        call = templates.render(f"judge.{language}", inputs, Sampling(0.0, 1.0, JUDGE_TOKENS), sample, schema)
         try:
             reply = await ask(endpoint, call)
         except EndpointDown:
             raise
         except CallError as error:
             return VoteValue(number, "", reason_code=error.kind[:20])
-        key, found = reply.key, parse.verdict(reply.text)
+        key, found = reply.key, parse.verdict(reply.text, row.codes)
         if found:
             return VoteValue(
                 number, found.verdict, found.response_type, found.confidence, found.reason_code, generation=key

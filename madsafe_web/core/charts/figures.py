@@ -79,22 +79,21 @@ def top_labels(
     return Chart(chart.figure, Table(columns, tuple(ranked)))
 
 
-def category_colour(code: str) -> str:
-    """The token of a category's fixed colour."""
-    return f"@--cat-{code.lower()}"
-
-
 def category_bars(
     values: Mapping[str, float],
     names: Mapping[str, str],
+    colours: Mapping[str, str],
     *,
     axis: str = "",
     columns: tuple[str, str] = ("Category", "Value"),
 ) -> Chart:
-    """One bar a category in its fixed colour, labelled with code and name. `values` and `names` are keyed by code."""
+    """One bar a category in its fixed colour, labelled with code and name.
+
+    All three are keyed by code; `colours` are tokens, and a code without one is drawn in a neutral colour.
+    """
     labels = [f"{code} {names.get(code, '')}".strip() for code in values]
-    colours = [category_colour(code) for code in values]
-    return bars(labels, list(values.values()), colours=colours, axis=axis, columns=columns)
+    paint = [colours.get(code, "@--line-strong") for code in values]
+    return bars(labels, list(values.values()), colours=paint, axis=axis, columns=columns)
 
 
 _GROUP_COLOURS = ("@--accent", "@--series-paper", "@--series-base")

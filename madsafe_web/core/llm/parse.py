@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 CATEGORIES = ("OFF", "UB", "CIA", "PP", "EM", "PMH", "IA", "MI", "DP", "NS", "EX", "PR", "DT", "PS")
 NO_CATEGORY = "NONE"
-SUGGESTION = structured.object_of(
-    {"category": {"type": "string", "enum": [*CATEGORIES, NO_CATEGORY]}, "confidence": {"type": "number"}}
-)
 MAX_LABELS = 8
 MAX_LABEL_CHARS = 40
 MOST_KEY_CHARS = 200
@@ -125,6 +122,12 @@ def _short(key: str) -> str:
         return key
     digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
     return f"{key[: MOST_KEY_CHARS - len(digest) - 1].rstrip()} {digest}"
+
+
+def suggestion_schema(categories: Collection[str]) -> structured.Schema:
+    """What a suggestion must look like where these are the category codes."""
+    codes = {"type": "string", "enum": [*categories, NO_CATEGORY]}
+    return structured.object_of({"category": codes, "confidence": {"type": "number"}})
 
 
 def suggestion(text: str, categories: Collection[str] = CATEGORIES) -> Suggestion | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from madsafe_web.core.llm import rules_compose, rules_judge, rules_lexicon
 from madsafe_web.core.llm.base import Call, CallError, Reply
+from madsafe_web.core.llm.parse import NO_CATEGORY
 from madsafe_web.core.llm.rules_lexicon import Language
 
 Inputs = Mapping[str, str]
@@ -22,6 +23,9 @@ def _label(inputs: Inputs, language: Language) -> str:
 
 def _suggest(inputs: Inputs, language: Language) -> str:
     category, confidence = rules_lexicon.category_of(inputs["label"])
+    known = inputs["categories"]
+    if known and f"\n{category} " not in f"\n{known}":  # the rules know the paper's categories, and no others
+        category = NO_CATEGORY
     return json.dumps({"category": category, "confidence": confidence})
 
 
