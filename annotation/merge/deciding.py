@@ -8,18 +8,21 @@ from itertools import combinations
 
 from django.db import transaction
 
+from annotation.merge.blind import Answering
 from annotation.merge.drafts import map_draft_open
 from annotation.merge.operations import (
     NAMED,
+    Codes,
     Step,
     Verb,
+    draft_locked,
     operation_do,
     operation_newest,
     operation_redoable,
     operation_undo,
 )
 from annotation.merge.states import Decision, EntryState, StaleDecision
-from annotation.models import DecidedBy, IntentLabel, LabelComment, LabelOperation, MergeMap, RefusedPair
+from annotation.models import DecidedBy, IntentLabel, LabelComment, LabelOperation, MapEntry, MergeMap, RefusedPair
 from annotation.selectors import map_draft
 from madsafe_web.core.models import User
 
@@ -38,17 +41,38 @@ def labels_decide(
     """Put labels into a category (or drop them, or make them undecided), under a common name if `theme` is given.
 
     All of them or none. Opens the draft if there is none. Raises StaleDecision when somebody else changed one of them
-    since it was seen, or when one is not a label to merge; StageError when the map was published meanwhile.
+    since it was seen, or when one is not a label to merge; StageError when the map was published meanwhile. Labels that
+    need two people keep what stands until both have answered alike, or a lead settles their disagreement.
     """
     by = (DecidedBy.PERSON if user else DecidedBy.RULE) if decision.target else DecidedBy.NOBODY
 
-    def change(state: EntryState) -> EntryState:
-        named = state.theme if theme is None else theme
-        return replace(state, target=decision.target, by=by, theme=named)
+    def named(state: EntryState) -> EntryState:
+        return state if theme is None else replace(state, theme=theme)
 
-    payload = {"target": decision.target, **({} if theme is None else {"theme": theme})}
-    step = Step(Verb.ASSIGN, payload, change, confidence or {})
-    return operation_do(draft=draft_for(seen), user=user, seen=seen, step=step)
+    def change(state: EntryState) -> EntryState:
+        return replace(named(state), target=decision.target, by=by, second=MapEntry.Second.NONE)
+
+    draft = draft_locked(draft_for(seen))
+    answering = Answering.of(user, decision.target, _states(draft, seen)) if user else None
+    quiet = {pk: named(state) for pk, state in answering.blind.items()} if answering else {}
+    verb = _verb(answering, len(seen))
+    payload = {} if verb == Verb.OPINION else {"target": decision.target}
+    step = Step(verb, payload | ({} if theme is None else {"theme": theme}), change, confidence or {}, quiet)
+    operation = operation_do(draft=draft, user=user, seen=seen, step=step)
+    if answering:
+        answering.keep(operation)
+    return operation
+
+
+def _verb(answering: Answering | None, labels: int) -> LabelOperation.Verb:
+    if answering and len(answering.blind) == labels:
+        return Verb.OPINION
+    return Verb.SETTLE if answering and len(answering.settled) == labels else Verb.ASSIGN
+
+
+def _states(draft: MergeMap, seen: Seen) -> dict[MapEntry, EntryState]:
+    codes = Codes.of(draft)
+    return {entry: EntryState.of(entry, codes.code_of) for entry in draft.entries.filter(label__in=list(seen))}
 
 
 @transaction.atomic

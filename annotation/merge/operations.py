@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F, Max, Model, Q, QuerySet
 
+from annotation.merge.blind import opinions_turn, outcomes
 from annotation.merge.states import DROP, EntryState, StaleDecision
 from annotation.models import (
     Category,
@@ -21,7 +22,6 @@ from annotation.models import (
     LabelChange,
     LabelComment,
     LabelOperation,
-    LabelOpinion,
     LabelRule,
     MapEntry,
     MergeMap,
@@ -35,6 +35,7 @@ Kind, Verb = LabelOperation.Kind, LabelOperation.Verb
 Change = Callable[[EntryState], EntryState]
 UPDATED = 500  # entries changed by one statement
 NAMED = 60  # characters of a label in the history
+ANSWERED = ("target", "by", "second")  # what follows from blind answers
 TOLD = ("target", "theme", "flagged", "pairs")  # of a payload, in the audit record
 # Changes of steps that stand: a step and its undo cancel each other out.
 STANDS = Q(operation__undone_by=None) & ~Q(operation__kind=Kind.UNDO)
@@ -42,7 +43,6 @@ STANDS = Q(operation__undone_by=None) & ~Q(operation__kind=Kind.UNDO)
 BESIDE: Mapping[str, tuple[type[Model], tuple[str, ...]]] = {
     Verb.ASSIGN: (LabelRule, ("keyer", "key")),
     Verb.COMMENT: (LabelComment, ()),
-    Verb.OPINION: (LabelOpinion, ("entry", "person")),
     Verb.REFUSE: (RefusedPair, ("first", "second")),
 }
 
@@ -68,13 +68,15 @@ class Codes:
 class Step:
     """What is to be done: the verb, what was asked for, and for each label what its entry becomes.
 
-    `confidence`: label id → that of the suggestion that stood beside the decision.
+    `confidence`: label id → that of the suggestion that stood beside the decision. `quiet`: entry id → its new state
+    instead, for those that the history does not tell of beside others.
     """
 
     verb: LabelOperation.Verb
     payload: Mapping[str, Any]
     change: Change
     confidence: Mapping[int, float] = field(default_factory=dict)
+    quiet: Mapping[int, EntryState] = field(default_factory=dict)
 
 
 def draft_locked(draft: MergeMap) -> MergeMap:
@@ -100,21 +102,25 @@ def operation_do(
     _refuse_stale(entries, {entry.pk: seen[entry.label_id] for entry in entries}, user)
     codes = codes or Codes.of(held)
     before = {entry.pk: EntryState.of(entry, codes.code_of) for entry in entries}
-    after = {pk: step.change(state) for pk, state in before.items()}
+    after = {pk: step.quiet[pk] if pk in step.quiet else step.change(state) for pk, state in before.items()}
     if unknown := {state.target for state in after.values() if not codes.has(state.target)}:
         raise StageError(f"There is no category {min(unknown)} any more. Open the merge page again.")
-    operation = _record(held, user, Kind.DO, step.verb, {**step.payload, **_told_of(entries)})
+    told = [entry for entry in entries if entry.pk not in step.quiet] or entries
+    operation = _record(held, user, Kind.DO, step.verb, {**step.payload, **_told_of(told)})
     _audit(operation, _write(operation, entries, before, after, codes, step.confidence))
     return operation
 
 
 @transaction.atomic
-def operation_undo(*, operation: LabelOperation, user: User, partly: bool = False) -> LabelOperation | None:
+def operation_undo(
+    *, operation: LabelOperation, user: User, partly: bool = False, within: LabelOperation | None = None
+) -> LabelOperation | None:
     """Take a step back by a step of its own; an undone step is done again by undoing its undo.
 
     Only what the step changed goes back. Raises StaleDecision when a later step that stands, of whomever, changed the
     same; with `partly` those labels are left as they are, and None comes back when all of them are. Raises StageError
-    when the map is published or the step was taken back already.
+    when the map is published or the step was taken back already. `within`: the step that this is a part of, and with
+    which it is taken back.
     """
     held = draft_locked(operation.merge_map)
     if LabelOperation.objects.filter(undoes=operation).exists():
@@ -126,9 +132,13 @@ def operation_undo(*, operation: LabelOperation, user: User, partly: bool = Fals
     if back.stale and not back.after:
         return None
     kind = Kind.REDO if operation.kind == Kind.UNDO else Kind.UNDO
-    step = _record(held, user, kind, operation.verb, operation.payload, operation)
+    step = _record(held, user, kind, operation.verb, operation.payload, operation, within)
+    _effects(back.root, standing=kind == Kind.REDO)
+    back.after |= outcomes({pk: back.after[pk] for pk in back.answered & back.after.keys()})
     changes = _write(step, back.entries, back.before, back.after, codes, {})
-    _effects(root_of(operation), standing=kind == Kind.REDO)
+    # What a step took back or did again as its parts goes with it, the newest first.
+    for part in operation.parts.order_by("-id"):
+        operation_undo(operation=part, user=user, within=step)
     _audit(step, changes)
     return step
 
@@ -143,14 +153,14 @@ def operation_redoable(draft: MergeMap, user: User) -> LabelOperation | None:
 
     What was undone before a new step stays in the history, from where it can be done again.
     """
-    own = draft.operations.filter(actor=user)
+    own = draft.operations.filter(actor=user, within=None)
     undo = own.filter(kind=Kind.UNDO, undone_by=None).order_by("-id").first()
     return None if undo is None or own.filter(kind=Kind.DO, pk__gt=undo.pk).exists() else undo
 
 
 def standing(draft: MergeMap, user: User) -> QuerySet[LabelOperation]:
     """The person's steps that were not taken back."""
-    return draft.operations.filter(actor=user, undone_by=None).exclude(kind=Kind.UNDO)
+    return draft.operations.filter(actor=user, undone_by=None, within=None).exclude(kind=Kind.UNDO)
 
 
 def root_of(operation: LabelOperation) -> LabelOperation:
@@ -166,18 +176,28 @@ def _told_of(entries: Sequence[MapEntry]) -> dict[str, Any]:
 
 
 class _Back:
-    """The entries of a step as they are, and as they were before it; `stale`: labels that cannot go back."""
+    """The entries of a step as they are, and as they were before it; `stale`: labels that cannot go back.
+
+    `answered`: entries about which the step gave or settled blind answers. What stands about them then follows from the
+    answers that are left, so that part of them is never stale.
+    """
 
     def __init__(self, operation: LabelOperation, codes: Codes) -> None:
+        self.root = root_of(operation)
         changes = {one.entry_id: one for one in operation.changes.all()}
-        self.entries = list(MapEntry.objects.filter(pk__in=changes).select_related("label").order_by("label"))
+        settled = {one.entry_id for one in self.root.changes.all() if one.before["second"] != one.after["second"]}
+        self.answered = settled | set(self.root.opinions.values_list("entry", flat=True))
+        wanted = self.answered | changes.keys()
+        self.entries = list(MapEntry.objects.filter(pk__in=wanted).select_related("label").order_by("label"))
         since = _changes_since({pk: one.revision for pk, one in changes.items()}, STANDS)
         self.before: dict[int, EntryState] = {}
         self.after: dict[int, EntryState] = {}
         self.stale: set[int] = set()
         for entry in self.entries:
             now = EntryState.of(entry, codes.code_of)
-            changed = changed_fields(changes[entry.pk])
+            changed = changed_fields(changes[entry.pk]) if entry.pk in changes else {}
+            if entry.pk in self.answered:
+                changed = {name: both for name, both in changed.items() if name not in ANSWERED}
             built_on = any(changed.keys() & changed_fields(one).keys() for one in since[entry.pk])
             gone = "target" in changed and not codes.has(changed["target"][0])  # the taxonomy is another one since
             if gone or built_on or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
@@ -211,10 +231,19 @@ def _refuse_stale(entries: Sequence[MapEntry], seen: Mapping[int, int], user: Us
     if not moved:
         return
     since = _changes_since(moved, ~Q(operation__actor=user) if user else Q())
-    stale = [entry for entry in entries if entry.pk in moved and (since[entry.pk] or moved[entry.pk] > entry.revision)]
+    stale = [
+        entry
+        for entry in entries
+        if entry.pk in moved and (any(map(_to_see, since[entry.pk])) or moved[entry.pk] > entry.revision)
+    ]
     if stale:
         names = ", ".join(entry.label.name for entry in stale)
         raise StaleDecision(names, tuple(entry.label_id for entry in stale))
+
+
+def _to_see(change: LabelChange) -> bool:
+    """Whether somebody else must have seen a change: that a first person answered blindly is nothing to see."""
+    return changed_fields(change).keys() != {"second"} or change.after["second"] == MapEntry.Second.CONFLICT
 
 
 def _changes_since(revisions: Mapping[int, int], wanted: Q) -> Mapping[int, list[LabelChange]]:
@@ -234,6 +263,7 @@ def _record(
     verb: str,
     payload: Mapping[str, Any],
     undoes: LabelOperation | None = None,
+    within: LabelOperation | None = None,
 ) -> LabelOperation:
     return LabelOperation.objects.create(
         kind=kind,
@@ -243,6 +273,7 @@ def _record(
         by=DecidedBy.PERSON if user else DecidedBy.RULE,
         payload=dict(payload),
         undoes=undoes,
+        within=within,
         parent_id=standing(draft, user).aggregate(newest=Max("id"))["newest"] if user else None,
     )
 
@@ -276,6 +307,7 @@ def _write(
 
 def _effects(operation: LabelOperation, standing: bool) -> None:
     """What a step left beside its entries stands or falls with it; of two that are equal only one stands."""
+    opinions_turn(operation, undone=not standing)
     if operation.verb not in BESIDE:
         return
     model, same = BESIDE[operation.verb]

@@ -97,6 +97,7 @@ class LabelOperation(models.Model):
         OPINION = "opinion", _("gave a blind answer")
         SETTLE = "settle", _("settled a disagreement")
         APPLY = "apply", _("applied a file or rules")
+        REVERT = "revert", _("took back somebody’s steps")
 
     kind = models.CharField(max_length=4, choices=Kind, default=Kind.DO)
     verb = models.CharField(max_length=8, choices=Verb, default=Verb.ASSIGN)
@@ -106,6 +107,7 @@ class LabelOperation(models.Model):
     payload = models.JSONField(default=dict)  # what was asked for: target, theme, pairs, text …
     undoes = models.OneToOneField("self", null=True, on_delete=models.PROTECT, related_name="undone_by")
     parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    within = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="parts")  # undone as one
     created = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -135,8 +137,9 @@ class LabelOpinion(models.Model):
     entry = models.ForeignKey(MapEntry, on_delete=models.CASCADE, related_name="opinions", db_index=False)
     person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     target = models.CharField(max_length=8)  # category code or DROP
-    operation = models.OneToOneField(LabelOperation, on_delete=models.PROTECT, related_name="opinion")
-    standing = models.BooleanField(default=True)  # until it is undone
+    operation = models.ForeignKey(LabelOperation, on_delete=models.PROTECT, related_name="opinions")
+    undone = models.BooleanField(default=False)
+    standing = models.BooleanField(default=True)  # the person's newest that is not undone
 
     class Meta:
         constraints = [
