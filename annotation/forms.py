@@ -14,7 +14,32 @@ from django.utils.translation import gettext_lazy as _
 from annotation.models import Judgement
 from annotation.selectors import codes_known
 
+# The parts of the merge page, and what narrows its lists.
+PAGES = {"proposals": _("Proposals"), "flat": _("Flat"), "undecided": _("Undecided"), "conflicts": _("Conflicts")}
 VIEWS = {"undecided": _("Undecided"), "decided": _("Decided"), "differs": _("Not as suggested"), "all": _("All")}
+LANGUAGES = {"zh": _("Chinese"), "en": _("English")}
+SIZES = {"1000": _("1,000 or more"), "100": _("100 to 999"), "10": _("10 to 99"), "1": _("fewer than 10")}
+SURE = {"high": _("0.9 or more"), "middle": _("0.6 to 0.9"), "low": _("below 0.6"), "none": _("no suggestion")}
+EVIDENCE = {
+    "A": _("same name"),
+    "B": _("similar name"),
+    "C": _("same prompts"),
+    "D": _("a model suggests it"),
+    "E": _("learned from decisions"),
+}
+FACET_NAMES = {
+    "state": _("State"),
+    "category": _("Category"),
+    "corpus": _("Corpus"),
+    "lang": _("Language"),
+    "size": _("Prompts"),
+    "sure": _("Confidence"),
+    "evidence": _("Evidence"),
+    "who": _("Decided by"),
+    "since": _("Changed since"),
+}
+RULE_TEXT, NOBODY_TEXT = _("a rule"), _("nobody")
+FACETS = ("category", "corpus", "lang", "size", "sure", "evidence", "who", "since")
 LARGEST_ID = 2**63 - 1
 MARKED = re.compile(r"(\d{1,18}):(\d{1,9})")
 MOST_TOGETHER = 500
@@ -70,20 +95,43 @@ class DistributionFilter(FilterForm):
 
 
 class LabelFilter(FilterForm):
-    view = forms.ChoiceField(required=False, choices=list(VIEWS.items()))
+    view = forms.ChoiceField(required=False, choices=list(PAGES.items()))
+    state = forms.ChoiceField(required=False, choices=list(VIEWS.items()))
     q = forms.CharField(required=False, max_length=60)
     category = forms.ChoiceField(required=False, choices=codes)
+    corpus = id_field(required=False)
+    lang = forms.ChoiceField(required=False, choices=list(LANGUAGES.items()))
+    size = forms.ChoiceField(required=False, choices=list(SIZES.items()))
+    sure = forms.ChoiceField(required=False, choices=list(SURE.items()))
+    evidence = forms.ChoiceField(required=False, choices=list(EVIDENCE.items()))
+    who = forms.CharField(required=False, max_length=150)
+    since = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
     label = id_field(required=False)
-    more = id_field(required=False)
+    more = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_ID)
 
     @property
     def view_name(self) -> str:
-        return self.text("view") or "undecided"
+        return self.text("view") or "proposals"
+
+    @property
+    def state_name(self) -> str:
+        """Which labels the list holds, by what is decided about them."""
+        open_only = self.view_name in ("proposals", "undecided")
+        return "undecided" if open_only else self.text("state") or "all"
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether anything but the search narrows the list."""
+        return any(self.text(name) for name in ("state", *FACETS))
 
     def place(self) -> str:
         """The query string to come back to, without the label."""
         self.kept["view"] = self.view_name
-        return self.query("view", "q", "category")
+        return self.query("view", "state", "q", *FACETS)
+
+
+class PresenceForm(FilterForm):
+    label = id_field(required=False)
 
 
 class PlaceForm(forms.Form):
@@ -95,27 +143,46 @@ class PlaceForm(forms.Form):
         return LabelFilter(QueryDict(self.cleaned_data["query"])).place()
 
 
-class AssignForm(PlaceForm):
+class SeenForm(PlaceForm):
+    """Labels as somebody saw them: the one shown and those ticked with it, and what else stands in their proposal."""
+
     label = id_field()
     revision = forms.IntegerField(min_value=0, max_value=2**31 - 1)
-    category = forms.ChoiceField(required=False, choices=targets)
+    item = id_field(required=False)  # the proposal in the list, named by its first label
 
     def clean(self) -> dict[str, Any]:
-        """Gather the label shown and those ticked with it under `seen`, as pairs of id and revision."""
+        """Gather the labels under `seen` as pairs of id and revision, the others of the proposal under `rest`."""
         values = super().clean() or self.cleaned_data
-        # A form made of a plain dictionary has no lists.
-        also = self.data.getlist("also") if isinstance(self.data, QueryDict) else []
-        matches = [MARKED.fullmatch(text) for text in also]
-        if not all(matches) or len(matches) > MOST_TOGETHER:
-            raise ValidationError(_("The ticked labels could not be read."))
-        marked = {int(match[1]): int(match[2]) for match in matches if match}
+        marked = dict(self._pairs("also"))
         if "label" in values and "revision" in values:
             marked[values["label"]] = values["revision"]
-        return {**values, "seen": list(marked.items())}
+        rest = [pk for pk, _revision in self._pairs("rest") if pk not in marked]
+        return {**values, "seen": list(marked.items()), "rest": rest}
+
+    def _pairs(self, name: str) -> list[tuple[int, int]]:
+        # A form made of a plain dictionary has no lists.
+        texts = self.data.getlist(name) if isinstance(self.data, QueryDict) else []
+        matches = [MARKED.fullmatch(text) for text in texts]
+        if not all(matches) or len(matches) > MOST_TOGETHER:
+            raise ValidationError(_("The ticked labels could not be read."))
+        return [(int(match[1]), int(match[2])) for match in matches if match]
+
+
+class AssignForm(SeenForm):
+    category = forms.ChoiceField(required=False, choices=targets)
+
+
+class ThemeForm(SeenForm):
+    theme = forms.CharField(required=False, max_length=60)
+
+
+class CommentForm(SeenForm):
+    text = forms.CharField(max_length=500)
 
 
 class MapForm(forms.Form):
     map = id_field()
+    note = forms.CharField(required=False, max_length=300)
 
 
 class SeatForm(forms.Form):

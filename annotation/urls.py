@@ -1,6 +1,17 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review, taxonomy, uploads, withdrawing
+from annotation.views import (
+    corpora,
+    distributions,
+    merge,
+    merge_steps,
+    prompts,
+    publishing,
+    review,
+    taxonomy,
+    uploads,
+    withdrawing,
+)
 
 app_name = "annotation"
 urlpatterns = [
@@ -29,11 +40,20 @@ urlpatterns = [
     path("taxonomy/<str:code>/guideline/edit/", taxonomy.guideline_edit, name="guideline-edit"),
     path("labels/", merge.merge, name="merge"),
     path("labels/<int:pk>/", merge.label, name="label"),
-    path("labels/assign/", merge.label_assign, name="label-assign"),
-    path("labels/undo/", merge.label_undo, name="label-undo"),
-    path("labels/redo/", merge.label_redo, name="label-redo"),
-    path("labels/publish/", merge.map_publish, name="map-publish"),
-    path("labels/finish/", merge.finish, name="merge-finish"),
+    path("labels/proposals/<int:pk>/", merge.members, name="label-members"),
+    path("labels/counts/", merge.counts, name="label-counts"),
+    path("labels/presence/", merge.presence, name="label-presence"),
+    path("labels/assign/", merge_steps.label_assign, name="label-assign"),
+    path("labels/theme/", merge_steps.label_theme, name="label-theme"),
+    path("labels/split/", merge_steps.label_split, name="label-split"),
+    path("labels/refuse/", merge_steps.label_refuse, name="label-refuse"),
+    path("labels/flag/", merge_steps.label_flag, name="label-flag"),
+    path("labels/comment/", merge_steps.label_note, name="label-comment"),
+    path("labels/discuss/", merge_steps.label_discuss, name="label-discuss"),
+    path("labels/undo/", merge_steps.label_undo, name="label-undo"),
+    path("labels/redo/", merge_steps.label_redo, name="label-redo"),
+    path("labels/publish/", publishing.map_publish, name="map-publish"),
+    path("labels/finish/", publishing.finish, name="merge-finish"),
     path("review/", review.review, name="review"),
     path("review/take/", review.review_take, name="review-take"),
     path("review/answer/", review.review_answer, name="review-answer"),

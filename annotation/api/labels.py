@@ -18,7 +18,7 @@ from annotation.merge.operations import Codes
 from annotation.merge.states import Decision, EntryState, StaleDecision
 from annotation.models import DecidedBy, IntentLabel, LabelOperation, MapEntry, MergeMap
 from annotation.pages.labels import LabelState
-from annotation.pages.merge import merge_state
+from annotation.pages.merge_state import merge_state
 from annotation.selectors import label_examples, map_draft
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.errors import Conflict
@@ -102,9 +102,10 @@ class Labels(ListView):
     @extend_schema(operation_id="labels_list", responses=LabelShown(many=True))
     def get(self, request: Request) -> Response:
         """List the labels to merge, with what the draft map says and what is suggested."""
-        wanted = LabelFilter({name: self.asked[name] for name in ("view", "q", "category") if name in self.asked})
+        asked: dict[str, Any] = {name: self.asked[name] for name in ("q", "category") if name in self.asked}
+        wanted = LabelFilter({**asked, "view": "flat", "state": self.asked["view"]})
         visible = set(scoped(self.user, IntentLabel).values_list("id", flat=True))
-        states = [state for state in merge_state().labels if state.id in visible and state.fits(wanted)]
+        states = [state for state in merge_state().listed(wanted) if state.id in visible]
         return self.page_of(states, lambda rows: list(LabelShown(rows, many=True).data))
 
 

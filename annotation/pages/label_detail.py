@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count
 from django.urls import reverse
-from django.utils.translation import gettext as _
 
 from annotation.forms import LabelFilter
 from annotation.label_use import LabelUse
-from annotation.models import Category, DecidedBy, IntentLabel, LabelOperation, Prompt, PromptIntent
+from annotation.merge.proposals import Proposal
+from annotation.merge.telling import step_text
+from annotation.models import (
+    Category,
+    IntentLabel,
+    LabelComment,
+    LabelOperation,
+    LabelPlace,
+    LabelSpelling,
+    Prompt,
+    PromptIntent,
+)
 from annotation.pages.labels import LabelState, NotUsed, category_of, suggestion_of
+from annotation.pages.merge_items import Mark, marks, reasons_of
 from annotation.selectors import EXAMPLES
 from annotation.text import clean
 
 TOGETHER = 5
-SURE = 0.9  # from this confidence on a suggestion is strong evidence
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Evidence about a label: a letter for the list, a sentence for the side."""
-
-    letter: str
-    text: str
-    strong: bool
+STEPS = 4  # of the history, about this label
+SPELLINGS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Source:
     name: str
     count: int
     percent: float
+    start: float  # where its part of the bar begins, 0..100
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,95 +49,122 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A step about the label, or a comment."""
+
+    actor: str
+    text: str
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Selected:
     """The label at the side, as the template reads it."""
 
     id: int
     revision: int
     name: str
+    theme: str
+    flagged: bool
     prompts: int
     category: Category | str | None
     suggestion: Category | NotUsed | None
     alone_percent: float
-    decided_by: str
-    decided_when: datetime | None
     sources: list[Source]
     together: list[str]
+    spellings: list[str]
     why: list[Mark]
+    steps: list[Told]
+    comments: list[Told]
     examples: list[Example]
     more_url: str
-    cluster_size: int = 1
-
-
-def evidence_key() -> list[dict[str, str]]:
-    """What the letters of the marks mean."""
-    return [
-        {"letter": "M", "name": _("a model suggests it")},
-        {"letter": "R", "name": _("decided by rule")},
-        {"letter": "P", "name": _("decided by a person")},
-    ]
-
-
-def marks(state: LabelState) -> list[Mark]:
-    """What speaks for the category that a label is shown with."""
-    found = []
-    if state.confidence is not None:
-        text = _("A model suggests %(code)s with confidence %(confidence).2f.")
-        what = {"code": state.suggested, "confidence": state.confidence}
-        found.append(Mark("M", text % what, state.confidence >= SURE))
-    if state.by == DecidedBy.RULE:
-        found.append(Mark("R", _("It was decided by rule, no person has looked at it."), False))
-    if state.by == DecidedBy.PERSON:
-        found.append(Mark("P", _("A person decided about it."), True))
-    return found
 
 
 def selected_context(
-    state: LabelState, use: LabelUse, categories: Mapping[str, Category], filters: LabelFilter
+    state: LabelState,
+    use: LabelUse,
+    categories: Mapping[str, Category],
+    filters: LabelFilter,
+    proposals: Sequence[Proposal] = (),
 ) -> Selected:
-    """Everything about one label, in five queries."""
-    steps = LabelOperation.objects.filter(changes__entry__label=state.id).select_related("actor")
-    step = steps.order_by("-id").first()
-    decided = step if step and not state.undecided else None
+    """Everything about one label, in nine queries."""
+    proposal = next((one for one in proposals if state.id in one.labels), None)
+    others = [reason.other for one in proposal.members for reason in one.reasons if reason.other] if proposal else []
+    beside = use.together(state.id, TOGETHER)
+    names = dict(IntentLabel.objects.filter(id__in=[*beside, *others]).values_list("id", "name"))
+    suggested = proposal.target if proposal and not state.suggested else state.suggested
     examples, more_url = _examples(state, filters)
-    names = dict(IntentLabel.objects.filter(id__in=use.together(state.id, TOGETHER)).values_list("id", "name"))
     return Selected(
         id=state.id,
         revision=state.revision,
         name=state.name,
+        theme=state.theme,
+        flagged=state.flagged,
         prompts=state.prompts,
         category=category_of(state.target, categories),
-        suggestion=suggestion_of(state, categories),
+        suggestion=suggestion_of(suggested, categories),
         alone_percent=100 * use.alone(state.id) / state.prompts,
-        decided_by=actor_of(decided) if decided else "",
-        decided_when=decided.created if decided else None,
         sources=_sources(state),
-        together=[names[pk] for pk in use.together(state.id, TOGETHER)],
-        why=marks(state),
+        together=[names[pk] for pk in beside],
+        spellings=_spellings(state),
+        why=reasons_of(proposal, state.id, names) if proposal else marks(state),
+        steps=_steps(state),
+        comments=_comments(state),
         examples=examples,
         more_url=more_url,
     )
 
 
 def actor_of(step: LabelOperation) -> str:
-    """Who took a step of the merge history."""
-    return step.actor.username if step.actor else _("rule")
+    """Who took a step of the merge history; "" for a rule."""
+    return step.actor.username if step.actor else ""
+
+
+def _steps(state: LabelState) -> list[Told]:
+    steps = LabelOperation.objects.filter(changes__entry__label=state.id).select_related("actor").order_by("-id")
+    return [Told(actor_of(step), step_text(step), step.created) for step in steps[:STEPS]]
+
+
+def _comments(state: LabelState) -> list[Told]:
+    rows = LabelComment.objects.filter(label=state.id, standing=True).order_by("-id").select_related("author")
+    return [Told(row.author.username, row.text, row.created) for row in rows]
+
+
+def _spellings(state: LabelState) -> list[str]:
+    rows = LabelSpelling.objects.filter(label=state.id).exclude(text=state.name).order_by("id")
+    return list(rows.values_list("text", flat=True)[:SPELLINGS])
 
 
 def _sources(state: LabelState) -> list[Source]:
     counted = PromptIntent.objects.filter(label=state.id).values_list("prompt__corpus__name")
     rows = counted.annotate(n=Count("prompt", distinct=True)).order_by("-n", "prompt__corpus__name")
-    return [Source(name, n, 100 * n / state.prompts) for name, n in rows]
+    found, start = [], 0.0
+    for name, n in rows:
+        percent = 100 * n / state.prompts
+        found.append(Source(name, n, percent, start))
+        start += percent
+    return found
 
 
 def _examples(state: LabelState, filters: LabelFilter) -> tuple[list[Example], str]:
-    """The next prompts with this label, and where those after them are; after the last come the first again."""
-    after = filters.kept["more"] or 0
-    links = PromptIntent.objects.filter(label=state.id).order_by("prompt").values_list("prompt", flat=True).distinct()
-    ids = list(links.filter(prompt__gt=after)[: EXAMPLES + 1])
-    prompts = Prompt.objects.filter(id__in=ids[:EXAMPLES]).order_by("id").values_list("id", "text", "language")
-    found = [Example(pk, clean(text), language) for pk, text, language in prompts]
+    """Prompts with this label, and where others are.
+
+    First those that a run of stage `propose` found worth showing, the most central and the most unlike ones; then all
+    by id; after the last come the first again.
+    """
     url = f"{reverse('annotation:label', args=[state.id])}?{filters.place()}"
+    after = filters.kept["more"]
+    chosen = LabelPlace.objects.filter(label=state.id).order_by("-run").values_list("examples", flat=True).first()
+    if after is None and chosen:
+        return _texts(chosen[:EXAMPLES]), f"{url}&more=0"
+    links = PromptIntent.objects.filter(label=state.id).order_by("prompt").values_list("prompt", flat=True).distinct()
+    ids = list(links.filter(prompt__gt=after or 0)[: EXAMPLES + 1])
     if len(ids) > EXAMPLES:
-        return found, f"{url}&more={ids[EXAMPLES - 1]}"
-    return found, url if after else ""
+        return _texts(ids[:EXAMPLES]), f"{url}&more={ids[EXAMPLES - 1]}"
+    return _texts(ids), url if after or chosen else ""
+
+
+def _texts(ids: Sequence[int]) -> list[Example]:
+    rows = Prompt.objects.filter(id__in=ids).values_list("id", "text", "language")
+    found = {pk: Example(pk, clean(text), language) for pk, text, language in rows}
+    return [found[pk] for pk in ids if pk in found]

@@ -1,19 +1,18 @@
-"""All labels of the merge page with what is decided and suggested about them, in the order of the work."""
+"""The labels of the merge page with what is decided and suggested about them, in the order of the work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from annotation.forms import LabelFilter
 from annotation.label_use import LabelUse
 from annotation.labelling import labels_to_merge
 from annotation.merge.states import DROP
-from annotation.models import Category, DecidedBy, MapEntry, MergeMap
+from annotation.models import Category, MapEntry, MergeMap
 from annotation.selectors import map_draft, side, suggestions_usable
-from madsafe_web.core.llm.parse import label_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +26,17 @@ class NotUsed:
     @property
     def name(self) -> str:
         return _("Not used")
+
+
+class Entry(NamedTuple):
+    """What a map says about a label, as `LabelState` has it."""
+
+    target: str = ""
+    by: str = ""
+    revision: int = 0
+    theme: str = ""
+    flagged: bool = False
+    second: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +56,18 @@ class LabelState:
     revision: int
     suggested: str
     confidence: float | None
+    theme: str = ""
+    flagged: bool = False
+    second: str = ""
 
     @property
     def undecided(self) -> bool:
         return not self.by
+
+    @property
+    def disputed(self) -> bool:
+        """For the lead to look at: two people disagree, or somebody flagged it."""
+        return self.flagged or self.second == MapEntry.Second.CONFLICT
 
     @property
     def differs(self) -> bool:
@@ -61,15 +79,15 @@ class LabelState:
         """Undecided first, then by the prompts that accepting the suggestion is expected to settle."""
         return (not self.undecided, -self.prompts * (self.confidence or 0.0), -self.prompts, self.id)
 
-    def fits(self, filters: LabelFilter) -> bool:
-        wanted, code = label_key(filters.text("q")), filters.text("category")
-        in_view = {"undecided": self.undecided, "decided": not self.undecided, "differs": self.differs, "all": True}
-        return in_view[filters.view_name] and wanted in self.key and (not code or code == self.code)
-
     @property
     def code(self) -> str:
         """The category that the list shows it with: the decided one, else the suggested one."""
         return self.target or self.suggested
+
+    @property
+    def mark(self) -> str:
+        """The label at the revision that is shown, as forms send it back."""
+        return f"{self.id}:{self.revision}"
 
 
 def map_shown() -> MergeMap | None:
@@ -77,27 +95,36 @@ def map_shown() -> MergeMap | None:
     return map_draft() or MergeMap.objects.order_by("-version").first()
 
 
-def targets(merge_map: MergeMap | None) -> dict[int, tuple[str, str, int]]:
-    """Label id → target, by whom, revision, for every entry of a map."""
-    rows = MapEntry.objects.filter(merge_map=merge_map).values_list(
-        "label", "category__code", "dropped", "decided_by", "revision"
+def targets(merge_map: MergeMap | None, ids: Collection[int] | None = None) -> dict[int, Entry]:
+    """Label id → what a map says about it; `ids`: about these labels only."""
+    rows = MapEntry.objects.filter(merge_map=merge_map, **_only("label", ids)).values_list(
+        "label", "category__code", "dropped", "decided_by", "revision", "theme", "flagged", "second"
     )
-    return {pk: (DROP if dropped else code or "", by, revision) for pk, code, dropped, by, revision in rows}
+    return {
+        pk: Entry(DROP if dropped else code or "", by, revision, theme, flagged, second)
+        for pk, code, dropped, by, revision, theme, flagged, second in rows
+    }
 
 
-def suggestions() -> dict[int, tuple[str, float]]:
-    """Label id → code (or DROP) and confidence of its newest suggestion that can be taken."""
-    rows = suggestions_usable().values_list("label", "category__code", "confidence")
-    return {label_id: (code or DROP, confidence) for label_id, code, confidence in rows}
+def suggestions(ids: Collection[int] | None = None) -> dict[int, tuple[str, float]]:
+    """Label id → code (or DROP) and confidence of its newest usable suggestion; `ids`: of these labels only."""
+    rows = suggestions_usable().filter(**_only("label", ids))
+    found = rows.values_list("label", "category__code", "confidence")
+    return {label_id: (code or DROP, confidence) for label_id, code, confidence in found}
 
 
-def label_states(merge_map: MergeMap | None, use: LabelUse) -> list[LabelState]:
-    """Every label that the map has to say something about, in the order of the work."""
-    decided, suggested = targets(merge_map), suggestions()
+def _only(name: str, ids: Collection[int] | None) -> dict[str, list[int]]:
+    return {} if ids is None else {f"{name}__in": list(ids)}
+
+
+def label_states(merge_map: MergeMap | None, use: LabelUse, ids: Collection[int] | None = None) -> list[LabelState]:
+    """Every label that the map has to say something about (of `ids`, if given), in the order of the work."""
+    decided, suggested = targets(merge_map, ids), suggestions(ids)
+    labels = labels_to_merge(merge_map).filter(**_only("id", ids)).values_list("id", "key", "name", "language")
     states = []
-    for pk, key, name, language in labels_to_merge(merge_map).values_list("id", "key", "name", "language"):
-        target, by, revision = decided.get(pk, ("", DecidedBy.NOBODY, 0))
+    for pk, key, name, language in labels:
         code, confidence = suggested.get(pk, ("", None))
+        said = decided.get(pk, Entry())._asdict()
         states.append(
             LabelState(
                 id=pk,
@@ -105,11 +132,9 @@ def label_states(merge_map: MergeMap | None, use: LabelUse) -> list[LabelState]:
                 name=name,
                 lang=side(language),
                 prompts=use.counts.get(pk, 0),
-                target=target,
-                by=by,
-                revision=revision,
                 suggested=code,
                 confidence=confidence,
+                **said,
             )
         )
     return sorted(states, key=lambda state: state.order)
@@ -129,5 +154,6 @@ def category_of(target: str, categories: Mapping[str, Category]) -> Category | s
     return target if target == DROP else categories.get(target)
 
 
-def suggestion_of(state: LabelState, categories: Mapping[str, Category]) -> Category | NotUsed | None:
-    return NotUsed() if state.suggested == DROP else categories.get(state.suggested)
+def suggestion_of(code: str, categories: Mapping[str, Category]) -> Category | NotUsed | None:
+    """A suggested code as templates show it."""
+    return NotUsed() if code == DROP else categories.get(code)

@@ -1,213 +1,145 @@
-"""What the merge page shows."""
+"""What the merge page shows, whole or in parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from annotation.forms import VIEWS, LabelFilter
-from annotation.label_use import LabelUse, label_use
-from annotation.merge.states import DROP
-from annotation.merge.telling import about
-from annotation.models import Category, LabelChange, LabelOperation, MergeMap
-from annotation.pages.label_detail import Mark, actor_of, evidence_key, marks, selected_context
-from annotation.pages.labels import (
-    LabelState,
-    NotUsed,
-    category_of,
-    label_states,
-    map_shown,
-    suggestion_of,
-    targets,
-)
+from annotation import forms
+from annotation.forms import LabelFilter
+from annotation.merge.proposals import Proposal, proposals
+from annotation.merge.telling import step_text
+from annotation.models import Category, Corpus, LabelOperation, MergeMap
+from annotation.pages.label_detail import actor_of, selected_context
+from annotation.pages.label_search import NOBODY, RULE
+from annotation.pages.labels import LabelState
+from annotation.pages.merge_counts import counts_context
+from annotation.pages.merge_items import Item, evidence_key, proposed, single
+from annotation.pages.merge_state import MergeState, merge_state
 from annotation.selectors import categories_of, merge_waiting
 from madsafe_web.core.access import can
-from madsafe_web.core.keys import CATEGORY_KEYS
 from madsafe_web.core.models import User
 
 MOST_SENT = 500
 HISTORY = 6
-RECENT = 100  # steps looked through for what others changed
 Kind = LabelOperation.Kind
 Context = dict[str, Any]  # Any: a template's context
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A label in the list, as the template reads it."""
-
-    id: int
-    revision: int
-    name: str
-    lang: str
-    prompts: int
-    category: Category | str | None
-    suggestion: Category | NotUsed | None
-    confidence: float | None
-    evidence: list[Mark]
-    differs: bool
-    changed_by: str
-    ticked: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MergeState:
-    """The labels as one request finds them, so that a view can ask several things of one reading."""
-
-    merge_map: MergeMap | None
-    use: LabelUse
-    labels: list[LabelState]
-
-    def listed(self, filters: LabelFilter) -> list[LabelState]:
-        return [state for state in self.labels if state.fits(filters)]
-
-
-def merge_state() -> MergeState:
-    use, merge_map = label_use(), map_shown()
-    return MergeState(merge_map, use, label_states(merge_map, use))
 
 
 def merge_context(user: User, filters: LabelFilter, conflict: Context | None = None) -> Context:
     """The whole page for one person."""
     state = merge_state()
-    categories = categories_of(None)
-    listed = state.listed(filters)
-    steps = _steps(state.merge_map)
+    known = categories_of(state.merge_map)
+    found = proposals(state.merge_map, state.use)
+    items = items_listed(state, filters, known, found)
+    selected = _selected(state, items, filters)
     return {
         "conflict": conflict,
-        "tabs": _tabs(state, filters),
-        "filters": {"q": filters.text("q"), "view": filters.view_name, "category": filters.text("category")},
+        "filters": filters,
         "query": filters.place(),
+        "facets": _facets(filters, state.merge_map, known),
         "evidence_key": evidence_key(),
-        "selected": _selected(state, listed, filters, categories),
-        "clusters": _clusters(listed[:MOST_SENT], categories, user, steps),
-        "truncated": len(listed) > MOST_SENT,
-        "shown": min(len(listed), MOST_SENT),
-        "total": len(listed),
-        "history": [_told(step, categories) for step in steps[:HISTORY]],
-        **_progress(state),
-        **_by_category(state, categories),
+        "guides": list(known.values()),
+        "selected": selected_context(selected, state.use, known, filters, found) if selected else None,
+        "open": next((item.id for item in items if selected and len(item.rows) > 1 and _holds(item, selected)), None),
+        "items": items[:MOST_SENT],
+        "shown": min(len(items), MOST_SENT),
+        "total": len(items),
+        **history_context(user, state.merge_map),
+        **counts_context(state, filters),
         **_map(state, user),
     }
+
+
+def items_listed(
+    state: MergeState, filters: LabelFilter, known: Mapping[str, Category], found: Sequence[Proposal]
+) -> list[Item]:
+    """The lines of the list: proposals all of whose labels it may hold, or labels one by one."""
+    listed = state.listed(filters)
+    if filters.view_name != "proposals":
+        items = [single(one, known) for one in listed]
+    else:
+        states = {one.id: one for one in state.labels}
+        wanted = {one.id for one in listed}
+        held = [one for one in found if wanted.intersection(one.labels) and states.keys() >= set(one.labels)]
+        items = [proposed(one, states, known) for one in held]
+    letter = filters.text("evidence")
+    return [item for item in items if not letter or letter in {mark.letter for mark in item.evidence}]
 
 
 def pane_context(label_id: int, filters: LabelFilter) -> Context:
     """Only the side with one label; `selected` is None for a label that no prompt carries."""
     state = merge_state()
-    categories = categories_of(None)
+    known = categories_of(state.merge_map)
     chosen = next((one for one in state.labels if one.id == label_id), None)
-    selected = selected_context(chosen, state.use, categories, filters) if chosen else None
+    found = proposals(state.merge_map, state.use)
+    selected = selected_context(chosen, state.use, known, filters, found) if chosen else None
     return {"selected": selected, "query": filters.place()}
 
 
-def conflict_about(label_name: str) -> Context | None:
-    """Who decided last about a label of the draft, and how."""
-    changes = LabelChange.objects.filter(entry__merge_map__state=MergeMap.State.DRAFT, entry__label__name=label_name)
-    change = changes.select_related("operation__actor").order_by("-id").first()
-    if change is None:
-        return None
-    categories = categories_of(None)
-    category = category_of(change.after["target"], categories)
-    return {"actor": actor_of(change.operation), "label": label_name, "category": category}
+def members_context(label_id: int, filters: LabelFilter) -> Context:
+    """The labels of the proposal that a label stands in; without one the label alone."""
+    state = merge_state()
+    known = categories_of(state.merge_map)
+    states = {one.id: one for one in state.labels}
+    held = (one for one in proposals(state.merge_map, state.use) if label_id in one.labels)
+    items = [proposed(one, states, known) for one in held] or [single(states[label_id], known)]
+    return {"item": items[0], "query": filters.place()}
 
 
-def _told(step: LabelOperation, categories: Mapping[str, Category]) -> Context:
-    category = category_of(step.payload.get("target", ""), categories)
-    return {"actor": actor_of(step), "label": about(step), "category": category}
+def counts_only(filters: LabelFilter) -> Context:
+    """Only the numbers, for the fragment that follows a decision."""
+    return counts_context(merge_state(), filters)
 
 
-def _steps(merge_map: MergeMap | None) -> list[LabelOperation]:
-    rows = LabelOperation.objects.filter(merge_map=merge_map).select_related("actor").prefetch_related("changes__entry")
-    return list(rows.order_by("-id")[:RECENT])
+def history_context(user: User, merge_map: MergeMap | None) -> Context:
+    """The last steps, and whether this person has one to undo or to redo."""
+    steps = LabelOperation.objects.filter(merge_map=merge_map).select_related("actor").order_by("-id")[:HISTORY]
+    told = [{"actor": actor_of(step), "text": step_text(step)} for step in steps]
+    return {"history": told, **_can_step(user, merge_map)}
 
 
-def _clusters(
-    listed: Sequence[LabelState], categories: Mapping[str, Category], user: User, steps: Sequence[LabelOperation]
-) -> list[Context]:
-    """One label a cluster: people decide label by label."""
-    # Oldest first, so that the newest step about a label stays.
-    changed_by = {
-        change.entry.label_id: actor_of(step) if step.actor_id != user.pk else ""
-        for step in reversed(steps)
-        for change in step.changes.all()
-    }
-    rows = [
-        Row(
-            id=state.id,
-            revision=state.revision,
-            name=state.name,
-            lang=state.lang,
-            prompts=state.prompts,
-            category=category_of(state.target, categories),
-            suggestion=suggestion_of(state, categories),
-            confidence=state.confidence,
-            evidence=marks(state),
-            differs=state.differs,
-            changed_by=changed_by.get(state.id, ""),
-        )
-        for state in listed
-    ]
-    return [{"name": row.name, "prompts": row.prompts, "labels": [row]} for row in rows]
+def _holds(item: Item, state: LabelState) -> bool:
+    return any(row.id == state.id for row in item.rows)
 
 
-def _selected(
-    state: MergeState, listed: Sequence[LabelState], filters: LabelFilter, categories: Mapping[str, Category]
-) -> object:
+def _selected(state: MergeState, items: Sequence[Item], filters: LabelFilter) -> LabelState | None:
     """The label asked for, whether the list holds it or not; else the first of the list."""
     wanted = filters.kept["label"]
-    chosen = next((one for one in state.labels if one.id == wanted), listed[0] if listed else None)
-    return selected_context(chosen, state.use, categories, filters) if chosen else None
+    first = items[0].id if items else None
+    ids = {one.id: one for one in state.labels}
+    return ids.get(wanted) or ids.get(first or 0)
 
 
-def _tabs(state: MergeState, filters: LabelFilter) -> list[Context]:
-    counts = {
-        "undecided": sum(one.undecided for one in state.labels),
-        "decided": sum(not one.undecided for one in state.labels),
-        "differs": sum(one.differs for one in state.labels),
-        "all": len(state.labels),
+def _facets(filters: LabelFilter, merge_map: MergeMap | None, known: Mapping[str, Category]) -> list[Context]:
+    """What the list can be narrowed by: name, text, and the choices of each."""
+    corpora = Corpus.objects.filter(withdrawn=None).order_by("name").values_list("id", "name")
+    people = LabelOperation.objects.filter(merge_map=merge_map, actor__isnull=False).order_by("actor__username")
+    versions = MergeMap.objects.filter(state=MergeMap.State.PUBLISHED).order_by("-version")
+    names = people.values_list("actor__username", flat=True).distinct()
+    by = [(RULE, forms.RULE_TEXT), (NOBODY, forms.NOBODY_TEXT), *((name, name) for name in names)]
+    choices: dict[str, Iterable[tuple[object, object]]] = {
+        "state": forms.VIEWS.items() if filters.view_name == "flat" else (),
+        "category": [(code, f"{code} {row.name}") for code, row in known.items()],
+        "corpus": corpora,
+        "lang": forms.LANGUAGES.items(),
+        "size": forms.SIZES.items(),
+        "sure": forms.SURE.items(),
+        "evidence": [(letter, f"{letter} {text}") for letter, text in forms.EVIDENCE.items()],
+        "who": by,
+        "since": [(version, f"v{version}") for version in versions.values_list("version", flat=True)],
     }
     return [
-        {"name": name, "count": counts[view], "query": f"view={view}", "current": filters.view_name == view}
-        for view, name in VIEWS.items()
-    ]
-
-
-def _progress(state: MergeState) -> Context:
-    """In prompts: one is decided when all its labels are."""
-    total = state.use.prompts
-    done = state.use.prompts_within([one.id for one in state.labels if not one.undecided])
-    return {
-        "progress": {
-            "percent": 100 * done / total if total else 0.0,
-            "prompts_done": done,
-            "prompts_total": total,
-            "prompts_left": total - done,
-            "labels_left": sum(one.undecided for one in state.labels),
+        {
+            "name": name,
+            "text": forms.FACET_NAMES[name],
+            "choices": [
+                {"value": value, "text": text, "chosen": str(value) == filters.text(name)} for value, text in listed
+            ],
         }
-    }
-
-
-def _by_category(state: MergeState, categories: Mapping[str, Category]) -> Context:
-    target_of = {one.id: one.target for one in state.labels if one.target}
-    prompts = state.use.prompts_by(target_of)
-    labels = list(target_of.values())
-    return {
-        "categories": [
-            {
-                "code": code,
-                "name": row.name,
-                "colour": row.colour,
-                "action": f"merge-category-{place}" if place <= len(CATEGORY_KEYS) else "",
-                "title": f"{code} {row.name}",
-                "definition": row.definition,
-                "labels": labels.count(code),
-                "prompts": prompts[code],
-            }
-            for place, (code, row) in enumerate(categories.items(), 1)
-        ],
-        "dropped": {"labels": labels.count(DROP), "prompts": prompts[DROP]},
-    }
+        for name, listed in choices.items()
+        if name != "state" or filters.view_name == "flat"
+    ]
 
 
 def _map(state: MergeState, user: User) -> Context:
@@ -222,27 +154,19 @@ def _map(state: MergeState, user: User) -> Context:
             "id": draft.pk if draft else 0,
             "version": draft.version if draft else (parent.version + 1 if parent else 1),
             "parent": parent.version if parent else None,
-            "changes": _changes(draft) if draft else 0,
             "has_labels": bool(state.labels),
         },
+        "can_merge": can(user, "merge"),
         "can_publish": may_publish and not waiting,
         "can_finish": may_publish and waiting,
-        **_can_step(user, draft),
     }
 
 
-def _changes(draft: MergeMap) -> int:
-    """Number of labels about which the draft says something else than its parent."""
-    before = targets(draft.parent) if draft.parent else {}
-    now = targets(draft)
-    return sum(entry[0] != before.get(pk, ("",))[0] for pk, entry in now.items())
-
-
-def _can_step(user: User, draft: MergeMap | None) -> Context:
-    """Whether this person has a step to undo or to redo (annotation.services.label_undo, label_redo)."""
-    if draft is None or not can(user, "merge"):
+def _can_step(user: User, merge_map: MergeMap | None) -> Context:
+    """Whether `step_undo` and `step_redo` would find something of this person."""
+    if merge_map is None or not can(user, "merge"):
         return {"can_undo": False, "can_redo": False}
-    own = draft.operations.filter(actor=user).order_by("-id")
+    own = merge_map.operations.filter(actor=user).order_by("-id")
     standing = own.filter(undone_by=None)
     undo = standing.filter(kind=Kind.UNDO).first()
     redo = undo is not None and not own.filter(kind=Kind.DO, pk__gt=undo.pk).exists()

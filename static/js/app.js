@@ -28,8 +28,12 @@
 
   // Keys: data-key="1" on a button, link or field; one key clicks (or focuses) the first visible one ----------------
   const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=submit]), textarea, select, [contenteditable=true]";
+  // Where the layout or an input method gives no Latin letter, the place of the key on the board says which one it is.
+  const PLACES = /^(?:Key|Digit)([A-Z0-9])$/;
+  const latin = (event) => /^[ -~]$/.test(event.key) || !PLACES.test(event.code) ? event.key : PLACES.exec(event.code)[1];
   const keyOf = (event) => {
-    const name = event.key === " " ? "Space" : event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    const key = event.key.length === 1 || event.key === "Process" ? latin(event) : event.key;
+    const name = key === " " ? "Space" : key.length === 1 ? key.toLowerCase() : key;
     return event.shiftKey && /^[a-z]$/.test(name) ? `Shift+${name}` : name;
   };
   // A field that asks for a key takes the one that is pressed; Tab and Escape lead out of it, Backspace empties it.
@@ -42,7 +46,7 @@
   const press = (node) => {
     if (node.matches(TYPING)) { node.focus(); node.select?.(); } else node.click();
   };
-  const ofAnIme = (event) => event.isComposing || event.keyCode === 229;
+  const ofAnIme = (event) => event.isComposing || event.keyCode === 229 && event.target.matches(TYPING);
   document.addEventListener("keydown", (event) => {
     if (ofAnIme(event) || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "Enter") return;
     if (event.target.matches("[data-capture]") && capture(event)) return;
@@ -50,7 +54,8 @@
     if ($("dialog[open]")) return;
     // Enter and Space belong to the control that has the focus; a row of a list gives them up.
     const own = event.target.closest("a, button, summary, input");
-    if ((event.key === "Enter" || event.key === " ") && own && !own.matches("[data-row]")) return;
+    const gives = own?.matches("[data-row]") || event.key === "Enter" && own?.matches("[type=checkbox]");
+    if ((event.key === "Enter" || event.key === " ") && own && !gives) return;
     const node = $$(`[data-key="${CSS.escape(keyOf(event))}"]`).find(visible);
     if (!node) return;
     event.preventDefault();
@@ -101,21 +106,12 @@
     if (before === row) return;
     before?.removeAttribute("aria-current");
     row.setAttribute("aria-current", "true");
-    const fold = row.closest("details");
-    if (fold) fold.open = true;
-    // Only the cluster of the current label is decided together with it.
-    $$("details.cluster > fieldset").forEach((members) => { members.disabled = members.parentElement !== fold; });
     row.scrollIntoView({ block: "nearest" });
   };
   const move = (step) => {
     const rows = $$("[data-row]");
     const next = rows[rows.indexOf(current()) + step];
     if (next) { mark(next); next.click(); }
-  };
-  const follow = () => {
-    const shown = $("[data-shows]")?.dataset.shows;
-    const row = shown && $(`[data-row="${CSS.escape(shown)}"]`);
-    if (row) mark(row);
   };
 
   // Leases: data-until is the end in ISO time; the server decides, this only shows ------------------------------------
@@ -159,7 +155,6 @@
     folds(event.target).forEach((fold, index) => { fold.open ||= unfolded[index] === true; });
     unfolded = [];
     if (document.activeElement === document.body && focused) $(focused)?.focus({ preventScroll: true });
-    follow();
     tick();
     ageAll();
   });
