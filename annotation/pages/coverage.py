@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from annotation.models import Category
 from annotation.spread import Covered
-from madsafe_web.core.charts.figures import bars, category_colour
+from madsafe_web.core.charts.figures import bars
 from madsafe_web.core.charts.parts import Cell, Chart, Table
 from madsafe_web.core.charts.shares import share_matrix
 
@@ -100,7 +100,7 @@ def category_shares(coverage: Sequence[Covered], aligned: set[int], categories: 
         if one.corpus in aligned:
             counts.update(one.categories)
     whole = total(coverage, aligned)
-    named = {f"{row.code} {row.name}": (counts[row.code], category_colour(row.code)) for row in categories}
+    named = {f"{row.code} {row.name}": (counts[row.code], row.token) for row in categories}
     named |= {_("None of them"): (whole.nothing, "@--ink-3"), _("Undecided"): (whole.undecided, "@--ink-3")}
     numbers, colours = zip(*named.values(), strict=True)
     chart = bars(list(named), numbers, colours=colours, axis=_("Prompts"))
