@@ -46,7 +46,7 @@ def _candidates(spelled: Sequence[Spelling]) -> Iterator[tuple[int, int]]:
     said = [meant(one.parts) for one in spelled]
     shared, beyond = _counted(said)
     shared_words, words_beyond = _counted([{word[:3] for word in one.words} for one in spelled])
-    framing = np.array([len(parts) > 0 and parts <= WORDS.keys() for parts in said])
+    framing = np.array([len(parts) > 0 and parts <= WORDS.keys() for parts in said], dtype=bool)
     one_part = (np.maximum(beyond, beyond.T) <= 1) & (words_beyond + words_beyond.T == 0)
     holds = np.minimum(beyond + words_beyond, beyond.T + words_beyond.T) == 0
     near = (shared + FEWEST * shared_words >= FEWEST) & (holds | one_part)
