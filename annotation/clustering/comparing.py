@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from os.path import commonprefix
 from typing import Literal
 
-from annotation.clustering.light import framing, parts, says_little, says_something, turns
+from annotation.clustering.light import framing, says_little, says_something, turns
 from annotation.clustering.spelling import Spelling
 from annotation.clustering.words import kindred, unmatched
 
@@ -31,12 +30,11 @@ class Comparison:
 
 def compare(first: Spelling, second: Spelling) -> Comparison | None:
     """How two names differ; None where they share too little to be compared."""
-    ours, theirs = parts(first.han), parts(second.han)
+    ours, theirs = first.parts, second.parts
+    shared, left, right = _beside(ours, theirs)
     words, other_words = unmatched(first.words, second.words)
-    shared = Counter(ours) & Counter(theirs)
-    if len(words) == len(first.words) and not says_something(list(shared.elements()), ours, theirs):
+    if len(words) == len(first.words) and not says_something(shared, ours, theirs):
         return None
-    left, right = _beyond(ours, shared), _beyond(theirs, shared)
     if turns(left, words) != turns(right, other_words):
         return Comparison("opposite")
     if any(map(str.isdigit, (*words, *other_words))):
@@ -52,7 +50,7 @@ def compare(first: Spelling, second: Spelling) -> Comparison | None:
 
 def one_theme(first: Spelling, second: Spelling) -> tuple[str, str, str] | None:
     """The theme with which two Chinese names begin, and how they go on: 年龄, 歧视, 偏见. None where they do not."""
-    ours, theirs = parts(first.han), parts(second.han)
+    ours, theirs = first.parts, second.parts
     begun = commonprefix([ours, theirs])
     rests = ours[len(begun) :], theirs[len(begun) :]
     alone = not first.words and not second.words
@@ -89,15 +87,16 @@ def _one_head(ours: Sequence[str], theirs: Sequence[str]) -> bool:
     return False
 
 
-def _beyond(han: Sequence[str], shared: Counter[str]) -> list[str]:
-    left = dict(shared)
-    kept = []
-    for part in han:
-        if left.get(part, 0):
-            left[part] -= 1
+def _beside(ours: Sequence[str], theirs: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+    """What two bags of parts share, and what is left of either, in its order."""
+    shared, left, right = [], [], list(theirs)
+    for part in ours:
+        if part in right:
+            right.remove(part)
+            shared.append(part)
         else:
-            kept.append(part)
-    return kept
+            left.append(part)
+    return shared, left, right
 
 
 def _framed(left: Sequence[str], right: Sequence[str]) -> bool:

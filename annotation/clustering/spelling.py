@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from annotation.clustering.light import parts
 from annotation.text import folded
 
 # English puts what a noun is about behind it: "violation of privacy" is read as "privacy violation".
@@ -34,11 +35,13 @@ _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff]")
 class Spelling:
     """A label taken apart. `han` is its Chinese text without words of grammar, `core` that without light suffixes.
 
+    `parts` are the framing words (light.WORDS) and single characters of `han`.
     `words` are the other words that say something, in the order of an English noun phrase. `several`: it lists names.
     """
 
     units: tuple[str, ...]
     han: str
+    parts: tuple[str, ...]
     core: str
     words: tuple[str, ...]
     several: bool
@@ -69,7 +72,7 @@ def spelling(label: str) -> Spelling:
     han = "".join(unit for unit in units if _HAN.match(unit))
     bare = _GRAMMAR.sub("", _OTHERS.sub("", han)) or han
     words = [unit for unit in units if not _HAN.match(unit)]
-    return Spelling(units, bare, _core(bare), tuple(_theme(words)), bool(_LIST.search(text)))
+    return Spelling(units, bare, parts(bare), _core(bare), tuple(_theme(words)), bool(_LIST.search(text)))
 
 
 def _core(han: str) -> str:

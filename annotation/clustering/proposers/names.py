@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from annotation.clustering.comparing import Comparison, compare
-from annotation.clustering.light import meant, parts
+from annotation.clustering.light import FEWEST, WORDS, meant
 from annotation.clustering.proposers.base import Material, Pair, Proposer, paired
 from annotation.clustering.spelling import ADJECTIVE, Spelling, spelling
+
+Array = np.ndarray[Any, Any]
 
 GENERIC = 3  # a name that so many others hold at one end is what they have in common, as 安全 in 食品安全
 ALIKE = 0.85  # Jaro-Winkler, of 0..1
@@ -36,19 +39,29 @@ def propose(material: Material) -> Iterator[Pair]:
 
 
 def _candidates(spelled: Sequence[Spelling]) -> Iterator[tuple[int, int]]:
-    """Which names to compare: at most one part of either means something that the other does not say.
+    """Which names to compare: one says all that the other says, or one part of Chinese text differs.
 
     Counted for all names at once, words by their first letters: of two million pairs a few thousand are left.
     """
-    said = [meant(parts(one.han)) | {word[:3] for word in one.words} for one in spelled]
-    vocabulary = {part: place for place, part in enumerate(sorted(set().union(*said)))}
-    held = np.zeros((len(said), len(vocabulary)), dtype=np.float32)
-    for row, parts_of in enumerate(said):
-        held[row, [vocabulary[part] for part in parts_of]] = 1.0
-    shared = held @ held.T
-    beyond = held.sum(axis=1)[:, None] - shared
-    near = (shared > 0) & ((np.minimum(beyond, beyond.T) == 0) | (np.maximum(beyond, beyond.T) <= 1))
+    said = [meant(one.parts) for one in spelled]
+    shared, beyond = _counted(said)
+    shared_words, words_beyond = _counted([{word[:3] for word in one.words} for one in spelled])
+    framing = np.array([len(parts) > 0 and parts <= WORDS.keys() for parts in said], dtype=bool)
+    one_part = (np.maximum(beyond, beyond.T) <= 1) & (words_beyond + words_beyond.T == 0)
+    holds = np.minimum(beyond + words_beyond, beyond.T + words_beyond.T) == 0
+    near = (shared + FEWEST * shared_words >= FEWEST) & (holds | one_part)
+    near |= np.outer(framing, framing) & (shared > 0)
     yield from zip(*(axis.tolist() for axis in np.nonzero(np.triu(near, 1))), strict=True)
+
+
+def _counted(said: Sequence[Collection[str]]) -> tuple[Array, Array]:
+    """How many parts two names share, and how many the first has beyond the second."""
+    place = {part: at for at, part in enumerate(sorted(set().union(*said)))}
+    held = np.zeros((len(said), len(place)), dtype=np.float32)
+    for row, parts in enumerate(said):
+        held[row, [place[part] for part in parts]] = 1.0
+    shared: Array = held @ held.T
+    return shared, shared.diagonal()[:, None] - shared
 
 
 def _generic(compared: Iterable[Comparison | None]) -> set[Comparison]:

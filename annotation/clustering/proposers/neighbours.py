@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from annotation.clustering.comparing import Comparison, compare, one_theme
-from annotation.clustering.light import meant, parts
+from annotation.clustering.light import meant
 from annotation.clustering.near import mutual
 from annotation.clustering.proposers.base import Material, Pair, Proposer, paired
 from annotation.clustering.spelling import Spelling, spelling, stem
@@ -46,7 +46,7 @@ def _spellings(labels: Sequence[str]) -> list[list[str]]:
     for label in sorted(labels, key=lambda label: (len(label), label)):
         name = spelling(label)
         if name.text:
-            key = meant(parts(name.han)) | {stem(word) for word in name.words}
+            key = meant(name.parts) | {stem(word) for word in name.words}
             found.setdefault(key, []).append(label)
     return list(found.values())
 

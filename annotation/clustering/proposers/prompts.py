@@ -98,27 +98,28 @@ def _named(labels: Sequence[str]) -> Nodes:
 
 def _likeness(nodes: Nodes, content: Matrix, used: Any) -> Matrix:
     """Likeness of content × likeness of company, 0..1; 0 between nodes that share prompts."""
-    member = np.zeros((len(nodes), content.shape[0]), dtype=np.float32)
-    for row, node in enumerate(nodes):
-        member[row, node] = 1.0
-    held = _sparse(member) @ used
+    member = _member(nodes, content.shape[0])
+    held = member @ used
     held.data[:] = 1.0
     together: Matrix = (held @ held.T).toarray()
     size = together.diagonal().copy()
     np.fill_diagonal(together, 0.0)
-    found = _cosine(member @ content @ member.T) * _company(together)
+    found = _cosine(member @ (member @ content).T) * _company(together)
     known = np.sqrt(size / (size + FEW))
-    names = member.sum(axis=1)
+    names = np.array([len(node) for node in nodes], dtype=np.float32)
     found /= 1.0 + MORE_NAMES * (np.minimum.outer(names, names) - 1.0)
     found *= np.outer(known, known) * (together <= TOGETHER * np.minimum.outer(size, size))
     np.fill_diagonal(found, 0.0)
     return found
 
 
-def _sparse(matrix: Matrix) -> Any:
+def _member(nodes: Nodes, labels: int) -> Any:
+    """Nodes × labels, 1 where the label is of the node."""
     from scipy.sparse import csr_matrix
 
-    return csr_matrix(matrix)
+    rows = [row for row, node in enumerate(nodes) for _ in node]
+    values = np.ones(len(rows), dtype=np.float32)
+    return csr_matrix((values, (rows, [at for node in nodes for at in node])), shape=(len(nodes), labels))
 
 
 def _cosine(products: Matrix) -> Matrix:
