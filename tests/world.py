@@ -36,6 +36,7 @@ World = dict[str, list[object]]  # full name of an address → its arguments, fo
 PROMPTS_PARTS: World = {
     f"annotation:prompts-{part}": [kind] for part, kind in (("facet", "label"), ("page", "json"), ("file", "jsonl"))
 }
+GUIDELINES: World = {f"annotation:guideline{part}": ["EM"] for part in ("", "-edit")}
 TEMPLATES: World = {
     **{f"templates:{part}": ["label.en"] for part in ("template", "edit", "use", "diff")},
     "templates:version": ["label.en", 0],
@@ -82,9 +83,8 @@ def make_world(folder: Path) -> World:
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
-        **{**PROMPTS_PARTS, **TEMPLATES, **upload_world()},
+        **{**PROMPTS_PARTS, **GUIDELINES, **TEMPLATES, **upload_world()},
         "annotation:label": [labels[0].pk],
-        **{f"annotation:guideline{part}": ["EM"] for part in ("", "-edit")},
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
         **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},

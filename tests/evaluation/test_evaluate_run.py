@@ -18,7 +18,7 @@ from annotation.models import (
     ReviewItem,
     Seat,
 )
-from annotation.taxonomy import CATEGORIES
+from annotation.selectors import taxonomy_newest
 from annotation.text import mc_key, prompt_key
 from evaluation import answering, planning, reviewing, selectors
 from evaluation.models import Answer, BenchmarkVersion, EvaluationRun, Verdict, Vote
@@ -54,16 +54,7 @@ def add_pair(corpus: Corpus, text: str, label: str = "回复1") -> Prompt:
 
 
 def publish_map(labels: dict[str, str]) -> dict[str, IntentLabel]:
-    for position, (code, name_en, name_zh, definition_en, definition_zh) in enumerate(CATEGORIES, 1):
-        defaults = {
-            "name_en": name_en,
-            "name_zh": name_zh,
-            "definition_en": definition_en,
-            "definition_zh": definition_zh,
-            "position": position,
-        }
-        Category.objects.get_or_create(code=code, defaults=defaults)
-    merge_map = MergeMap.objects.create(version=1, state=MergeMap.State.PUBLISHED)
+    merge_map = MergeMap.objects.create(version=1, state=MergeMap.State.PUBLISHED, taxonomy=taxonomy_newest())
     made = {}
     for name, code in labels.items():
         made[name] = IntentLabel.objects.create(key=name, name=name, language="zh")

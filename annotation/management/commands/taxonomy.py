@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from annotation.models import Taxonomy
@@ -28,6 +29,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["what"] != "show" and options["file"] is None:
             raise CommandError("Name the file.")
+        call_command("migrate", verbosity=0)
         try:
             getattr(self, f"_{options['what']}")(options)
         except (TaxonomyRefused, StageError, ConfigError, OSError) as error:
