@@ -21,7 +21,7 @@ MERGED = 0.4  # links of the merged labels for each prompt
 LEAD, PASSWORD = "lead", "a password for measuring only"
 THINGS = words("river hill library station school park market kitchen balcony harbour museum garden office bridge lake")
 ACTS = words("reading walking painting cooking music planting stars letters cleaning repairs lectures photos tea chess")
-ENDS = ("", "问题", "行为", "类")
+ENDS, ENGLISH_ENDS = ("", "问题", "行为", "类", "建议"), ("", " issues", " advice")
 PROMPT_COLUMNS = words(
     "id corpus_id key text folded language source_id scenario attack_type origin payload state parents"
 )
@@ -40,11 +40,10 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def names() -> list[str]:
-    """The labels: what is done where, in Chinese with and without a word at the end, and in English."""
+    """The labels: what is done where, in both languages, with and without a word at the end."""
     chinese = [f"{place}{deed}{end}" for place, deed, end in product(PLACES, DEEDS, ENDS)]
-    english = [f"{thing} {act}" for thing, act in product(THINGS, ACTS)]
-    every = [*english, *Random(1).sample(chinese, LABELS - len(english))]
-    return Random(2).sample(every, LABELS)
+    english = [f"{thing} {act}{end}" for thing, act, end in product(THINGS, ACTS, ENGLISH_ENDS)]
+    return Random(2).sample([*chinese, *english], LABELS)
 
 
 def fill(random: Random, prompts: int) -> float:

@@ -54,6 +54,7 @@ def pair_dots(rows: Sequence[SharePair], top: int, words: PairWords | None = Non
     ]
     layout = bar_layout([y for y, _ in upward], w.axis)
     layout["xaxis"]["ticksuffix"] = " %"
+    layout["yaxis"]["ticklabelstandoff"] = 8  # a mark at zero lies on the axis
     columns = (w.label, *(f"{group} {part}" for group in (w.first, w.second) for part in (w.count, w.share)))
     body = tuple((r.label, r.first_count, round(r.first, 2), r.second_count, round(r.second, 2)) for r in rows)
     return Chart({"data": data, "layout": layout}, Table(columns, body))
