@@ -18,6 +18,7 @@ from annotation.merge.operations import (
     operation_redoable,
     operation_undo,
 )
+from annotation.merge.rules import rules_keep
 from annotation.merge.states import Decision, EntryState, StaleDecision
 from annotation.models import DecidedBy, IntentLabel, LabelComment, LabelOperation, MergeMap, RefusedPair
 from annotation.selectors import map_draft
@@ -48,7 +49,10 @@ def labels_decide(
 
     payload = {"target": decision.target, **({} if theme is None else {"theme": theme})}
     step = Step(Verb.ASSIGN, payload, change, confidence or {})
-    return operation_do(draft=draft_for(seen), user=user, seen=seen, step=step)
+    operation = operation_do(draft=draft_for(seen), user=user, seen=seen, step=step)
+    if user:
+        rules_keep(operation, seen, decision.target, theme or "")
+    return operation
 
 
 @transaction.atomic

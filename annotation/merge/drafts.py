@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
+from annotation.merge.rules import rules_apply
 from annotation.models import IntentLabel, MapEntry, MergeMap, PromptIntent, Taxonomy
 from annotation.selectors import map_draft
 from madsafe_web.core.audit import audit
@@ -55,7 +56,7 @@ def _copy(parent: MergeMap, draft: MergeMap) -> None:
 
 
 def _complete(draft: MergeMap) -> None:
-    """Labels that came since are undecided."""
+    """Labels that came since are undecided, but for those that a saved rule decides."""
     runs = list(PromptIntent.objects.order_by("run").values_list("run", flat=True).distinct())
     if runs != draft.runs:
         draft.runs = runs
@@ -63,6 +64,7 @@ def _complete(draft: MergeMap) -> None:
     new = IntentLabel.objects.exclude(entries__merge_map=draft).filter(intents__isnull=False).distinct()
     entries = [MapEntry(merge_map=draft, label=label) for label in new.order_by("id")]
     MapEntry.objects.bulk_create(entries, batch_size=COPIED, ignore_conflicts=True)
+    rules_apply(draft, [entry.label_id for entry in entries])
 
 
 @transaction.atomic
