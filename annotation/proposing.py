@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 from django.db.models.functions import Left
 
-from annotation.clustering.examples import examples_order
+from annotation.clustering.examples import examples_orders
 from annotation.clustering.grouping import blended
 from annotation.clustering.proposers.base import Material, Pair, Proposer
 from annotation.clustering.proposing import LETTERS, By, proposers
@@ -152,11 +152,9 @@ def _proposers(by: By) -> dict[str, Proposer]:
 
 def _examples(labels: Sequence[int], sample: Sample) -> dict[int, list[int]]:
     """Label → ids of the prompts worth showing: the most central first, then the most unlike."""
-    found = {}
-    for label in labels:
-        ids = [pk for pk in sample.chosen.get(label, ()) if sample.texts.get(pk)][:SHOWN]
-        found[label] = [ids[place] for place in examples_order([sample.texts[pk] for pk in ids])]
-    return found
+    chosen = [[pk for pk in sample.chosen.get(label, ()) if sample.texts.get(pk)][:SHOWN] for label in labels]
+    orders = examples_orders([[sample.texts[pk] for pk in ids] for ids in chosen])
+    return {label: [ids[at] for at in order] for label, ids, order in zip(labels, chosen, orders, strict=True)}
 
 
 def _texts_of(sample: Sample, label: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,28 @@ def examples_order(texts: Sequence[str], *, central: int = CENTRAL) -> list[int]
     A label of two meanings so shows the second one early. By the cosine of c-TF-IDF; equal texts keep their order.
     Loads scikit-learn: for workers and commands.
     """
-    if not texts:
+    return examples_orders([texts], central=central)[0]
+
+
+def examples_orders(lists: Sequence[Sequence[str]], *, central: int = CENTRAL) -> list[list[int]]:
+    """The same for many lists: what is rare is rare among all their texts, and they are counted at once."""
+    flat = [text for texts in lists for text in texts]
+    if not any(flat):
+        return [list(range(len(texts))) for texts in lists]
+    vectors, found, at = content_vectors(flat), [], 0
+    for texts in lists:
+        rows = vectors[at : at + len(texts)]
+        at += len(texts)
+        found.append(_order((rows @ rows.T).toarray(), central))
+    return found
+
+
+def _order(likeness: np.ndarray[Any, Any], central: int) -> list[int]:
+    if not len(likeness):
         return []
-    vectors = content_vectors(texts)
-    likeness = (vectors @ vectors.T).toarray()
     order = [int(place) for place in np.argsort(-likeness.sum(axis=1), kind="stable")[:central]]
     nearest = likeness[order].max(axis=0)
-    left = [place for place in range(len(texts)) if place not in set(order)]
+    left = [place for place in range(len(likeness)) if place not in order]
     while left:
         place = min(left, key=lambda place: (nearest[place], place))
         left.remove(place)

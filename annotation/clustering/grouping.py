@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from typing import TypeVar
 
 from annotation.clustering.proposers.base import Pair
 
 Couple = tuple[str, str]
+Label = TypeVar("Label", str, int)  # a name, or the id of a stored label
 
 SURE = 0.7  # blended weight from which two labels are put together
 COUNTS = 0.5  # weight from which a couple counts for the groups that it stands in
@@ -30,8 +32,12 @@ def blended(pairs: Iterable[Pair]) -> dict[Couple, float]:
 
 
 def grouped(
-    weights: Mapping[Couple, float], *, refused: Collection[Couple] = (), sure: float = SURE, held: float = HELD
-) -> list[list[str]]:
+    weights: Mapping[tuple[Label, Label], float],
+    *,
+    refused: Collection[tuple[Label, Label]] = (),
+    sure: float = SURE,
+    held: float = HELD,
+) -> list[list[Label]]:
     """Disjoint groups of at least two labels, the surest couples first; no group holds a refused couple.
 
     A couple is joined, with the groups that both stand in, where the mean weight between these is at least `held`; a
@@ -39,8 +45,8 @@ def grouped(
     label, are sorted.
     """
     apart = _apart(refused)
-    group_of: dict[str, set[str]] = {}
-    for _, first, second in sorted((-weight, *couple) for couple, weight in weights.items() if weight >= sure):
+    group_of: dict[Label, set[Label]] = {}
+    for _, first, second in sorted((-weight, one, two) for (one, two), weight in weights.items() if weight >= sure):
         ours, theirs = group_of.get(first, {first}), group_of.get(second, {second})
         if (
             ours is theirs
@@ -53,14 +59,14 @@ def grouped(
     return sorted(sorted(group) for group in {id(group): group for group in group_of.values()}.values())
 
 
-def _mean(weights: Mapping[Couple, float], ours: Collection[str], theirs: Collection[str]) -> float:
+def _mean(weights: Mapping[tuple[Label, Label], float], ours: Collection[Label], theirs: Collection[Label]) -> float:
     found = [weights.get((min(one, other), max(one, other)), 0.0) for one in ours for other in theirs]
     total = sum(weight for weight in found if weight >= COUNTS)
     return total / (len(ours) * len(theirs))
 
 
-def _apart(refused: Collection[Couple]) -> dict[str, set[str]]:
-    apart: dict[str, set[str]] = defaultdict(set)
+def _apart(refused: Collection[tuple[Label, Label]]) -> dict[Label, set[Label]]:
+    apart: dict[Label, set[Label]] = defaultdict(set)
     for first, second in refused:
         apart[first].add(second)
         apart[second].add(first)

@@ -21,6 +21,7 @@ from annotation.merge.operations import (
     operation_redoable,
     operation_undo,
 )
+from annotation.merge.rules import rules_keep
 from annotation.merge.states import Decision, EntryState, StaleDecision
 from annotation.models import DecidedBy, IntentLabel, LabelComment, LabelOperation, MapEntry, MergeMap, RefusedPair
 from annotation.selectors import map_draft
@@ -53,14 +54,17 @@ def labels_decide(
         return replace(named(state), target=decision.target, by=by, second=MapEntry.Second.NONE)
 
     draft = draft_locked(draft_for(seen))
-    answering = Answering.of(user, decision.target, _states(draft, seen)) if user else None
+    states = _states(draft, seen)
+    answering = Answering.of(user, decision.target, states) if user else None
     quiet = {pk: named(state) for pk, state in answering.blind.items()} if answering else {}
     verb = _verb(answering, len(seen))
     payload = {} if verb == Verb.OPINION else {"target": decision.target}
-    step = Step(verb, payload | ({} if theme is None else {"theme": theme}), change, confidence or {}, quiet)
+    step = Step(verb, payload | ({} if theme is None else {"theme": theme}), change, confidence or {}, quiet=quiet)
     operation = operation_do(draft=draft, user=user, seen=seen, step=step)
     if answering:
         answering.keep(operation)
+        decided = [entry.label_id for entry in states if entry.pk not in answering.blind]
+        rules_keep(operation, decided, decision.target, theme or "")
     return operation
 
 

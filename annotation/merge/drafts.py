@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.labelling import labels_to_merge, runs_next
+from annotation.merge.rules import rules_apply
 from annotation.models import MapEntry, MergeMap, Taxonomy
 from annotation.selectors import map_draft, taxonomy_newest
 from madsafe_web.core.audit import audit
@@ -63,7 +64,9 @@ def _copy(parent: MergeMap, draft: MergeMap) -> None:
 
 
 def _complete(draft: MergeMap) -> None:
-    """Read the labelling runs that ended since. Labels that came since are undecided."""
+    """Read the labelling runs that ended since. Labels that came since are undecided, but for those that a saved rule
+    decides.
+    """
     runs, left = runs_next(draft.runs, draft.runs_left)
     if (runs, left) != (draft.runs, draft.runs_left):
         draft.runs, draft.runs_left = runs, left
@@ -71,6 +74,7 @@ def _complete(draft: MergeMap) -> None:
     new = labels_to_merge(draft).exclude(entries__merge_map=draft).values_list("id", flat=True)
     entries = [MapEntry(merge_map=draft, label_id=pk) for pk in new]
     MapEntry.objects.bulk_create(entries, batch_size=COPIED, ignore_conflicts=True)
+    rules_apply(draft, [entry.label_id for entry in entries])
 
 
 @transaction.atomic

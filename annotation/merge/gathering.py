@@ -73,7 +73,8 @@ class Proposal:
     @property
     def order(self) -> tuple[float, int, tuple[int, ...]]:
         """The first are those from whose one keystroke the most prompts are expected to be decided."""
-        gained = sum(member.prompts for member in self.members if member.label in self.ticked)
+        ticked = set(self.ticked)
+        gained = sum(member.prompts for member in self.members if member.label in ticked)
         return (-gained * self.confidence, -self.prompts, self.labels)
 
 

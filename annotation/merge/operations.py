@@ -68,6 +68,7 @@ class Codes:
 class Step:
     """What is to be done: the verb, what was asked for, and for each label what its entry becomes.
 
+    `changes`: label id → what becomes of its entry, where labels change each in its own way.
     `confidence`: label id → that of the suggestion that stood beside the decision. `quiet`: entry id → its new state
     instead, for those that the history does not tell of beside others.
     """
@@ -76,6 +77,7 @@ class Step:
     payload: Mapping[str, Any]
     change: Change
     confidence: Mapping[int, float] = field(default_factory=dict)
+    changes: Mapping[int, Change] = field(default_factory=dict)
     quiet: Mapping[int, EntryState] = field(default_factory=dict)
 
 
@@ -102,7 +104,8 @@ def operation_do(
     _refuse_stale(entries, {entry.pk: seen[entry.label_id] for entry in entries}, user)
     codes = codes or Codes.of(held)
     before = {entry.pk: EntryState.of(entry, codes.code_of) for entry in entries}
-    after = {pk: step.quiet[pk] if pk in step.quiet else step.change(state) for pk, state in before.items()}
+    change_of = {entry.pk: step.changes.get(entry.label_id, step.change) for entry in entries}
+    after = {pk: step.quiet[pk] if pk in step.quiet else change_of[pk](state) for pk, state in before.items()}
     if unknown := {state.target for state in after.values() if not codes.has(state.target)}:
         raise StageError(f"There is no category {min(unknown)} any more. Open the merge page again.")
     told = [entry for entry in entries if entry.pk not in step.quiet] or entries

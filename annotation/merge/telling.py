@@ -37,6 +37,8 @@ def outcome(operation: LabelOperation) -> str:
         return _("flagged") if payload["flagged"] else _("flag taken away")
     if "taxonomy" in payload:
         return _("moved to version %(version)s of the taxonomy") % {"version": payload["taxonomy"]}
+    if "rules" in payload:
+        return _("by saved rules")
     plain = {Verb.REFUSE: _("not together"), Verb.COMMENT: _("a comment"), Verb.OPINION: _("a blind answer")}
     return plain.get(Verb(operation.verb)) or target_name(payload.get("target", ""))
 

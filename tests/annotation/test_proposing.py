@@ -1,0 +1,68 @@
+"""Stage `propose`: what it keeps, and when it looks again."""
+
+from __future__ import annotations
+
+import pytest
+
+from annotation.models import Corpus, LabelPair, LabelPlace
+from annotation.proposing import proposals_stale
+from madsafe_web.core.models import Run
+from madsafe_web.core.runs import service
+from madsafe_web.core.runs.worker import work_on
+from tests.factories import make_label, make_prompts
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NAMES = ("privacy violation", "violation of privacy", "Gambling", "weather")
+
+
+def proposed(by: str = "prompts") -> Run:
+    run = service.run_create(stage_name="propose", values={"by": by})
+    service.run_start(run)
+    return work_on(run.pk)
+
+
+def labelled() -> dict[str, int]:
+    prompts = make_prompts(8)
+    return {name: make_label(name, prompts[2 * at : 2 * at + 2]).pk for at, name in enumerate(NAMES)}
+
+
+def test_labels_of_one_name_are_paired_and_every_label_has_its_place() -> None:
+    ids = labelled()
+    run = proposed()
+    pairs = set(LabelPair.objects.filter(run=run, letter="A").values_list("first", "second"))
+    assert (run.state, pairs) == ("done", {(ids["privacy violation"], ids["violation of privacy"])})
+    assert sorted(LabelPlace.objects.filter(run=run).values_list("place", flat=True)) == [0, 1, 2, 3]
+
+
+def test_examples_are_prompts_of_their_label() -> None:
+    labelled()
+    run = proposed()
+    for place in LabelPlace.objects.filter(run=run).select_related("label"):
+        assert set(place.examples) == set(place.label.intents.values_list("prompt", flat=True))
+
+
+def test_the_result_is_kept_until_links_come() -> None:
+    labelled()
+    first, second = proposed(), proposed()
+    assert (second.outputs["kept_in"], LabelPair.objects.exclude(run=first).count()) == (first.pk, 0)
+    make_label("rumours", make_prompts(1, Corpus.objects.get()))
+    assert proposals_stale() == 1
+    third = proposed()
+    assert ("kept_in" in third.outputs, proposals_stale()) == (False, 0)
+    assert set(LabelPlace.objects.values_list("run", flat=True)) == {third.pk}
+
+
+def test_a_new_try_replaces_what_a_killed_one_left() -> None:
+    ids = labelled()
+    run = service.run_create(stage_name="propose", values={"by": "names"})
+    service.run_start(run)
+    LabelPair.objects.create(
+        run=run, first_id=ids["Gambling"], second_id=ids["weather"], letter="A", kind="left", weight=1.0
+    )
+    work_on(run.pk)
+    assert not LabelPair.objects.filter(kind="left").exists()
+
+
+def test_without_labels_the_run_fails_with_what_to_do() -> None:
+    run = proposed()
+    assert (run.state, "Run the stage 'label' first" in run.error) == ("failed", True)

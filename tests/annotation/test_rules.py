@@ -1,0 +1,79 @@
+"""Rules that are saved with decisions, and what they decide about labels that come later."""
+
+from __future__ import annotations
+
+import pytest
+
+from annotation.merge.deciding import labels_decide, step_undo
+from annotation.merge.drafts import map_draft_open
+from annotation.merge.rules import rule_withdraw, rules_standing
+from annotation.merge.states import Decision
+from annotation.models import Corpus, LabelOperation, MapEntry
+from madsafe_web.core.models import User
+from tests.factories import make_label, make_prompts, make_user
+
+pytestmark = pytest.mark.django_db
+SAME = ("privacy violation", "violation of privacy")
+
+
+def together(user: User, target: str, names: tuple[str, ...] = SAME) -> None:
+    """Labels that are decided by one step."""
+    corpus = Corpus.objects.first()
+    ids = [make_label(name, make_prompts(1, corpus or None)).pk for name in names[:1]]
+    ids += [make_label(name, make_prompts(1, Corpus.objects.first())).pk for name in names[1:]]
+    map_draft_open()
+    seen = dict(MapEntry.objects.filter(label__in=ids).values_list("label", "revision"))
+    labels_decide(user=user, seen=seen, decision=Decision(target))
+
+
+def later(name: str) -> MapEntry:
+    """The entry of a label that comes only now."""
+    label = make_label(name, make_prompts(1, Corpus.objects.first()))
+    return map_draft_open().entries.select_related("category").get(label=label)
+
+
+def test_a_new_label_with_the_key_is_decided_by_rule() -> None:
+    together(make_user("a", User.Role.ANNOTATOR), "PP")
+    entry = later("Privacy-Violations")
+    assert entry.category is not None
+    assert (entry.category.code, entry.decided_by) == ("PP", "rule")
+
+
+def test_all_labels_that_rules_decide_are_one_step() -> None:
+    together(make_user("a", User.Role.ANNOTATOR), "PP")
+    for name in ("Privacy-Violations", "privacy violations"):
+        make_label(name, make_prompts(1, Corpus.objects.first()))
+    map_draft_open()
+    step = LabelOperation.objects.get(verb="apply")
+    assert (step.actor, step.by, step.payload["count"]) == (None, "rule", 2)
+
+
+def test_a_label_with_another_key_stays_undecided() -> None:
+    together(make_user("a", User.Role.ANNOTATOR), "PP")
+    assert later("weather").decided_by == ""
+
+
+def test_a_decision_about_labels_without_a_common_key_saves_no_rule() -> None:
+    together(make_user("a", User.Role.ANNOTATOR), "PP", ("weather", "Gambling"))
+    assert not rules_standing().exists()
+
+
+def test_an_undone_step_takes_its_rules_with_it() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    step_undo(user=user, draft=map_draft_open())
+    assert (rules_standing().exists(), later("Privacy-Violations").decided_by) == (False, "")
+
+
+def test_a_later_decision_about_the_key_replaces_the_rule() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    together(user, "DP")
+    assert {rule.target for rule in rules_standing()} == {"DP"}
+
+
+def test_a_withdrawn_rule_decides_no_more() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    assert all(rule_withdraw(user, rule) for rule in rules_standing())
+    assert later("Privacy-Violations").decided_by == ""
