@@ -204,6 +204,14 @@ def merge_waiting() -> Run | None:
     return Run.objects.filter(stage="merge", state=Run.State.NEEDS_PEOPLE).order_by("-id").first()
 
 
+def propose_run_kept() -> Run | None:
+    """The run that holds the newest result of stage `propose`; None where there is none."""
+    newest = Run.objects.filter(stage="propose", state=Run.State.DONE).order_by("-id").first()
+    if newest is None or "kept_in" not in newest.outputs:
+        return newest
+    return Run.objects.filter(pk=newest.outputs["kept_in"]).first()
+
+
 def seat_taken_since(seat_id: int, token: int) -> bool:
     """Whether a seat went to somebody after it was given out with this token; the first token is 1."""
     return token > 0 and Seat.objects.filter(pk=seat_id, token__gt=token).exists()

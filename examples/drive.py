@@ -36,6 +36,7 @@ FILES = (
 BEFORE_MERGE: tuple[tuple[str, dict[str, Any]], ...] = (
     ("label", {"roles": ["alignment", "benchmark"]}),
     ("suggest", {}),
+    ("propose", {}),
     ("merge", {"decide": "rule", "leave_undecided": 3}),
 )
 BEFORE_TRAINING: tuple[tuple[str, dict[str, Any]], ...] = (

@@ -6,6 +6,7 @@ import pytest
 
 from annotation import corpus_facts, label_use, spread
 from annotation.catalogue import held
+from annotation.merge import proposals
 from madsafe_web.core.models import User
 from tests.factories import Person, make_user, sign_in
 
@@ -14,6 +15,7 @@ from tests.factories import Person, make_user, sign_in
 def nothing_kept() -> None:
     """Rows of a test come again under the ids of those before it, where an installation only adds."""
     label_use.forget()
+    proposals.forget()
     spread.forget()
     corpus_facts.forget()
     held.forget()

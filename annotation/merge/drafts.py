@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.models import IntentLabel, MapEntry, MergeMap, PromptIntent
-from annotation.selectors import map_draft, taxonomy_newest
+from annotation.models import IntentLabel, MapEntry, MergeMap, PromptIntent, Taxonomy
+from annotation.selectors import map_draft
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 from madsafe_web.core.runs.errors import StageError
@@ -20,13 +20,14 @@ COPIED = 1000  # entries written by one statement
 @transaction.atomic
 def map_draft_open(user: User | None = None) -> MergeMap:
     """The draft map with an entry for every label: the open one completed, or a new copy of the newest version."""
+    taxonomy = Taxonomy.objects.select_for_update().latest("version")  # one at a time: two would open two drafts
     draft = map_draft()
     if draft is None:
         parent = MergeMap.objects.order_by("-version").first()
         draft = MergeMap.objects.create(
             version=parent.version + 1 if parent else 1,
             parent=parent,
-            taxonomy=parent.taxonomy if parent else taxonomy_newest(),
+            taxonomy=parent.taxonomy if parent else taxonomy,
             runs=parent.runs if parent else [],
             author=user,
         )

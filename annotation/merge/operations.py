@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, Model, QuerySet
+from django.db.models import F, Max, Model, Q, QuerySet
 
 from annotation.merge.states import EntryState, StaleDecision
 from annotation.models import (
@@ -36,6 +36,8 @@ Change = Callable[[EntryState], EntryState]
 UPDATED = 500  # entries changed by one statement
 NAMED = 60  # characters of a label in the history
 TOLD = ("target", "theme", "flagged", "pairs")  # of a payload, in the audit record
+# Changes of steps that stand: a step and its undo cancel each other out.
+STANDS = Q(operation__undone_by=None) & ~Q(operation__kind=Kind.UNDO)
 # What a step of this verb leaves beside its entries, and in which columns no two that stand may be equal.
 BESIDE: Mapping[str, tuple[type[Model], tuple[str, ...]]] = {
     Verb.ASSIGN: (LabelRule, ("keyer", "key")),
@@ -101,15 +103,15 @@ def operation_do(*, draft: MergeMap, user: User | None, seen: Mapping[int, int],
 def operation_undo(*, operation: LabelOperation, user: User, partly: bool = False) -> LabelOperation | None:
     """Take a step back by a step of its own; an undone step is done again by undoing its undo.
 
-    Only what the step changed goes back. Raises StaleDecision when somebody else, or a later step of one's own, changed
-    the same since; with `partly` those labels are left as they are, and None comes back when all of them are. Raises
-    StageError when the map is published or the step was taken back already.
+    Only what the step changed goes back. Raises StaleDecision when a later step that stands, of whomever, changed the
+    same; with `partly` those labels are left as they are, and None comes back when all of them are. Raises StageError
+    when the map is published or the step was taken back already.
     """
     held = draft_locked(operation.merge_map)
     if LabelOperation.objects.filter(undoes=operation).exists():
         raise StageError("This step was taken back already.")
     codes = Codes.of(held)
-    back = _Back(operation, user, codes)
+    back = _Back(operation, codes)
     if back.stale and not partly:
         raise StaleDecision(back.names(), tuple(sorted(back.stale)))
     if back.stale and not back.after:
@@ -157,18 +159,18 @@ def _told_of(entries: Sequence[MapEntry]) -> dict[str, Any]:
 class _Back:
     """The entries of a step as they are, and as they were before it; `stale`: labels that cannot go back."""
 
-    def __init__(self, operation: LabelOperation, user: User, codes: Codes) -> None:
+    def __init__(self, operation: LabelOperation, codes: Codes) -> None:
         changes = {one.entry_id: one for one in operation.changes.all()}
         self.entries = list(MapEntry.objects.filter(pk__in=changes).select_related("label").order_by("label"))
-        since = _changes_since({one.entry_id: one.revision for one in changes.values()}, user)
+        since = _changes_since({pk: one.revision for pk, one in changes.items()}, STANDS)
         self.before: dict[int, EntryState] = {}
         self.after: dict[int, EntryState] = {}
         self.stale: set[int] = set()
         for entry in self.entries:
             now = EntryState.of(entry, codes.code_of)
             changed = changed_fields(changes[entry.pk])
-            foreign = any(changed.keys() & changed_fields(one).keys() for one in since[entry.pk])
-            if foreign or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
+            built_on = any(changed.keys() & changed_fields(one).keys() for one in since[entry.pk])
+            if built_on or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
                 self.stale.add(entry.label_id)
                 continue
             self.before[entry.pk] = now
@@ -198,19 +200,18 @@ def _refuse_stale(entries: Sequence[MapEntry], seen: Mapping[int, int], user: Us
     moved = {entry.pk: seen[entry.pk] for entry in entries if entry.revision != seen[entry.pk]}
     if not moved:
         return
-    since = _changes_since(moved, user)
+    since = _changes_since(moved, ~Q(operation__actor=user) if user else Q())
     stale = [entry for entry in entries if entry.pk in moved and (since[entry.pk] or moved[entry.pk] > entry.revision)]
     if stale:
         names = ", ".join(entry.label.name for entry in stale)
         raise StaleDecision(names, tuple(entry.label_id for entry in stale))
 
 
-def _changes_since(revisions: Mapping[int, int], user: User | None) -> Mapping[int, list[LabelChange]]:
-    """Entry id → changes by others after this revision of it."""
+def _changes_since(revisions: Mapping[int, int], wanted: Q) -> Mapping[int, list[LabelChange]]:
+    """Entry id → the wanted changes after this revision of it."""
     found: dict[int, list[LabelChange]] = defaultdict(list)
     rows = LabelChange.objects.filter(entry__in=list(revisions), revision__gt=min(revisions.values(), default=0))
-    others = rows.exclude(operation__actor=user) if user else rows
-    for change in others:
+    for change in rows.filter(wanted):
         if change.revision > revisions[change.entry_id]:
             found[change.entry_id].append(change)
     return found

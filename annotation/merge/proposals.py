@@ -6,85 +6,80 @@ prompts with it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import lru_cache
 
+from django.db.models import Max
+
+from annotation.clustering.nearest import Links, links
 from annotation.label_use import LabelUse
+from annotation.merge.gathering import Known, Member, Proposal, Reason, Stored, gather, groups_of
 from annotation.merge.states import DROP
-from annotation.models import DecidedBy, IntentLabel, LabelSuggestion, MapEntry, MergeMap
+from annotation.models import DecidedBy, LabelPair, LabelSuggestion, MapEntry, MergeMap, RefusedPair
+from annotation.selectors import categories, propose_run_kept
+
+__all__ = ["Member", "Proposal", "Reason", "forget", "proposals"]
 
 MOST = 500  # proposals given
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a label stands in a proposal.
-
-    `letter`: A same name, B similar name, C same prompts, D suggestion of a model, E labels decided before. `kind` is
-    that of the proposer (annotation.clustering), "" for D and E. `other`: the label beside which A to C put it, that
-    speaks most for it with E. `target`: what D and E say, a category code or DROP. `weight` in 0..1, higher is surer.
-    """
-
-    letter: str
-    kind: str
-    weight: float
-    other: int | None = None
-    target: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One label of a proposal. `suggested`: what a model says of it, a category code, DROP or ""; `confidence` of that.
-
-    `differs`: the model says something else than the proposal, so the label is not ticked by itself.
-    """
-
-    label: int
-    prompts: int
-    suggested: str
-    confidence: float | None
-    differs: bool
-    reasons: tuple[Reason, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """Undecided labels that stand together, those of most prompts first.
-
-    `target`: category code, DROP or "" where nothing is known; `confidence` in 0..1 that the ticked belong there.
-    `letters`: the evidence, "ABD" say. `prompts`: number of prompts with any of the labels, ticked or not.
-    """
-
-    labels: tuple[int, ...]
-    target: str
-    confidence: float
-    letters: str
-    prompts: int
-    members: tuple[Member, ...]
-
-    @property
-    def ticked(self) -> tuple[int, ...]:
-        """The labels that accepting it decides."""
-        return tuple(member.label for member in self.members if not member.differs)
+READ = 5_000  # rows read at once
+Refused = frozenset[tuple[int, int]]
 
 
 def proposals(merge_map: MergeMap | None, use: LabelUse) -> list[Proposal]:
     """Disjoint proposals of the labels that a map leaves undecided (of all without a map), at most 500.
 
-    The first are those that are expected to decide the most prompts with one keystroke.
+    The first are those that are expected to decide the most prompts with one keystroke. Works with whatever evidence
+    there is: the newest run of `propose`, the newest suggestions, what the map decided, and what people said does not
+    belong together.
     """
+    run = propose_run_kept()
+    run_id = run.pk if run else None
+    refused = frozenset(RefusedPair.objects.filter(standing=True).values_list("first", "second"))
+    rows = categories(merge_map.taxonomy if merge_map else None)
+    targets = [*rows.values_list("code", flat=True), DROP]
+    suggested = _suggested(LabelSuggestion.objects.aggregate(newest=Max("id"))["newest"])
+    known = Known(
+        counts=use.counts,
+        targets=targets,
+        suggested={label: said for label, said in suggested.items() if said[0] in targets},
+        decided=_decided(merge_map),
+        refused=refused,
+        stored=_stored(run_id),
+        links=_links(run_id, tuple(use.counts)),
+        groups=_groups(run_id, refused),
+    )
+    return gather(known)[:MOST]
+
+
+def _decided(merge_map: MergeMap | None) -> dict[int, str]:
     entries = MapEntry.objects.filter(merge_map=merge_map).exclude(decided_by=DecidedBy.NOBODY)
-    decided = set(entries.values_list("label", flat=True))
-    rows = LabelSuggestion.objects.order_by("id").values_list("label", "category__code", "confidence")
-    suggested = {label: (code or DROP, confidence) for label, code, confidence in rows}
-    wanted = [pk for pk in IntentLabel.objects.values_list("id", flat=True) if pk in use.counts and pk not in decided]
-    found = [_alone(label, use.counts[label], suggested) for label in wanted]
-    found.sort(key=lambda one: (-one.prompts * one.confidence, -one.prompts, one.labels))
-    return found[:MOST]
+    return {label: code or DROP for label, code in entries.values_list("label", "category__code")}
 
 
-def _alone(label: int, prompts: int, suggested: Mapping[int, tuple[str, float]]) -> Proposal:
-    target, confidence = suggested.get(label, ("", 0.0))
-    reasons = (Reason("D", "", confidence, target=target),) if target else ()
-    member = Member(label, prompts, target, confidence if target else None, differs=False, reasons=reasons)
-    return Proposal((label,), target, confidence, "D" if target else "", prompts, (member,))
+@lru_cache(maxsize=2)
+def _suggested(newest: int | None) -> dict[int, tuple[str, float]]:
+    """Label → code or DROP and confidence of its newest suggestion, up to the one with this id."""
+    rows = LabelSuggestion.objects.filter(pk__lte=newest or 0).order_by("id")
+    told = rows.values_list("label", "category__code", "confidence")
+    return {label: (code or DROP, sure) for label, code, sure in told.iterator(READ)}
+
+
+@lru_cache(maxsize=2)
+def _stored(run_id: int | None) -> Stored:
+    rows = LabelPair.objects.filter(run=run_id).order_by("first", "second", "kind")
+    return Stored(list(rows.values_list("first", "second", "letter", "weight", "kind").iterator(READ)))
+
+
+@lru_cache(maxsize=2)
+def _links(run_id: int | None, labels: tuple[int, ...]) -> Links:
+    return links((row[:4] for row in _stored(run_id).rows), labels)
+
+
+@lru_cache(maxsize=2)
+def _groups(run_id: int | None, refused: Refused) -> list[list[int]]:
+    return groups_of(_stored(run_id), refused)
+
+
+def forget() -> None:
+    """Drop what is kept, for tests: their rows come again under the same ids."""
+    for kept in (_suggested, _stored, _links, _groups):
+        kept.cache_clear()

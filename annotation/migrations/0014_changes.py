@@ -16,13 +16,13 @@ def carry(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     }
     revisions: Counter[int] = Counter()
     changes = []
-    for step in get("annotation", "LabelOperation").objects.order_by("id"):
+    for step in get("annotation", "LabelOperation").objects.select_related("label").order_by("id"):
         entry_id = entry_of[step.merge_map_id, step.label_id]
         revisions[entry_id] += 1
         states = {"before": {**PLAIN, **step.before}, "after": {**PLAIN, **step.after}}
         change = get("annotation", "LabelChange")
         changes.append(change(operation=step, entry_id=entry_id, revision=revisions[entry_id], **states))
-        step.payload = {"target": step.after["target"]}
+        step.payload = {"target": step.after["target"], "label": step.label.name, "count": 1}
         step.save(update_fields=["payload"])
     get("annotation", "LabelChange").objects.bulk_create(changes, batch_size=1000)
     runs = list(get("annotation", "PromptIntent").objects.order_by("run").values_list("run", flat=True).distinct())

@@ -26,6 +26,7 @@ STAGES: dict[str, tuple[Text, Text]] = {
     "withdraw": (_("Withdraw a corpus"), _("Blanks the texts of a corpus and marks what was made of them.")),
     "label": (pgettext_lazy("step", "Label"), _("Gives every prompt one to three intent labels.")),
     "suggest": (_("Suggest categories"), _("Proposes a category for every label.")),
+    "propose": (_("Compare labels"), _("Finds labels that may mean the same, by their names and their prompts.")),
     "merge": (_("Merge labels"), _("Puts the labels into the 14 categories.")),
     "publish": (_("Publish the map"), _("Fixes the map from labels to categories as a version.")),
     "deduplicate": (_("Remove duplicates"), _("Marks repeated prompts and those that overlap a benchmark.")),
@@ -59,7 +60,7 @@ class Step:
 STEPS = (
     Step(1, _("Import"), ("import",), "annotation:corpora"),
     Step(2, pgettext_lazy("step", "Label"), ("label",)),
-    Step(3, _("Merge"), ("suggest", "merge", "publish"), "annotation:merge"),
+    Step(3, _("Merge"), ("suggest", "propose", "merge", "publish"), "annotation:merge"),
     Step(4, _("Clean"), ("deduplicate", "reject")),
     Step(5, _("Augment"), ("augment_keyword", "augment_related")),
     Step(6, _("Regenerate"), ("regenerate",)),

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
-from annotation.label_use import combine
+import pytest
+
+from annotation.label_use import combine, label_use
+from tests.factories import make_label, make_prompts, make_run
 
 USE = combine([(1, 10), (1, 11), (2, 10), (3, 10), (3, 11), (3, 11), (4, 12)])
 
 
-def test_prompts_with_the_same_labels_are_one_combination() -> None:
-    assert USE.combinations == {frozenset({10, 11}): 2, frozenset({10}): 1, frozenset({12}): 1}
+def test_links_may_come_in_any_order() -> None:
+    use = combine([(3, 11), (1, 10), (4, 12), (2, 10), (3, 10), (1, 11)])
+    assert (use.counts, use.prompts_by({10: "A", 11: "A"})) == (USE.counts, {"A": 3})
 
 
 def test_a_label_counts_each_prompt_once() -> None:
@@ -28,3 +32,31 @@ def test_neighbours_come_by_the_number_of_shared_prompts() -> None:
     assert use.together(1, 5) == [3, 2]
     assert use.together(1, 1) == [3]
     assert (use.alone(1), USE.alone(10)) == (0, 1)
+
+
+def test_prompts_with_any_of_some_labels_count_once() -> None:
+    assert [USE.prompts_with(labels) for labels in ([], [11], [10, 11], [11, 12])] == [0, 2, 3, 3]
+
+
+def test_without_links_every_count_is_none() -> None:
+    empty = combine([])
+    counts = empty.prompts, empty.prompts_within([1]), empty.prompts_with([1]), empty.alone(1)
+    assert (counts, empty.counts, empty.together(1, 3), empty.prompts_by({1: "A"})) == ((0, 0, 0, 0), {}, [], {})
+
+
+@pytest.mark.django_db
+def test_only_the_links_of_the_named_runs_count() -> None:
+    first, second = make_run("label"), make_run("label")
+    prompts = make_prompts(3)
+    one, other = make_label("a", prompts[:2], first), make_label("b", prompts[2:], second)
+    uses = [label_use(runs).counts for runs in (None, [first.pk], [second.pk], [])]
+    assert uses == [{one.pk: 2, other.pk: 1}, {one.pk: 2}, {other.pk: 1}, {}]
+
+
+@pytest.mark.django_db
+def test_links_that_came_since_are_counted() -> None:
+    prompts = make_prompts(2)
+    label = make_label("a", prompts[:1])
+    assert label_use().counts == {label.pk: 1}
+    make_label("a", prompts[1:])
+    assert label_use().counts == {label.pk: 2}

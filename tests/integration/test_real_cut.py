@@ -76,7 +76,7 @@ def test_every_stage_is_done(done: tuple[Installation, Finished]) -> None:
     finished = done[1]
     assert finished.code == 0, finished.err
     assert {row["state"] for row in finished.summary["stages"]} == {"done"}
-    assert len(finished.summary["stages"]) == 17
+    assert len(finished.summary["stages"]) == 18
 
 
 def test_the_last_line_is_one_json_object(done: tuple[Installation, Finished]) -> None:
@@ -105,7 +105,7 @@ def test_no_row_is_lost_between_stages(done: tuple[Installation, Finished]) -> N
         " WHERE c.role = 'alignment' AND p.origin = 'imported'"
     )
     assert stage["label"]["read"] == stage["deduplicate"]["read"] == alignment
-    assert stage["suggest"]["kept"] == stage["merge"]["read"] == stage["publish"]["read"]
+    assert stage["suggest"]["kept"] == stage["propose"]["kept"] == stage["merge"]["read"] == stage["publish"]["read"]
     assert stage["reject"]["read"] == stage["deduplicate"]["kept"]
     active = stage["reject"]["kept"] + stage["augment_keyword"]["kept"] + stage["augment_related"]["kept"]
     for name in ("regenerate", "perplexity", "instruction_safety"):
