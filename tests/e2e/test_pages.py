@@ -16,7 +16,7 @@ pytestmark = pytest.mark.browser
 # Files, and fragments that have no frame around them.
 FILES = {
     *("pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz", "annotation:prompts-facet"),
-    *("runs:bell", "runs:notices-newest"),
+    *("runs:bell", "runs:notices-newest", "annotation:label-members", "annotation:label-counts"),
 }
 API = "api:"
 TABLES = "/admin/"  # rows as they stand, in the words of the code
