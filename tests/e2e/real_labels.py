@@ -1,4 +1,4 @@
-"""The real labels of S-Eval's base prompts, as the runs `label`, `suggest` by the rules, and `propose` leave them."""
+"""The real labels of S-Eval's base prompts, as the runs `label` and `suggest` by the rules leave them."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Sampling
 from madsafe_web.core.llm.parse import SUGGESTION, suggestion
 from madsafe_web.core.llm.rules import RULES
-from madsafe_web.core.models import Run
-from madsafe_web.core.runs import service
 from madsafe_web.core.runs.stage import Result
-from madsafe_web.core.runs.worker import work_on
 from tests.factories import make_corpus, make_run
 
 SHARED = Path(__file__).resolve().parents[2] / "../shared/data"
@@ -29,7 +26,7 @@ LINKS, BASE = SHARED / "labels/links.jsonl.gz", SHARED / "s_eval/S-Eval_base_ris
 
 
 def real_labels() -> int:
-    """Put prompts, labels, suggestions and proposals into the database; the number of labels. Skips without the data."""
+    """Put prompts, labels and suggestions into the database; the number of labels. Skips without data."""
     if not (LINKS.exists() and BASE.exists()):
         pytest.skip("there are no labels of S-Eval beside the repository (../shared/data/labels)")
     names = defaultdict(list)
@@ -39,9 +36,6 @@ def real_labels() -> int:
     prompts = _prompts(set(names))
     services.intents_add(make_run("label"), [(pk, names[source]) for source, pk in prompts.items()])
     _suggest()
-    run = service.run_create(stage_name="propose", values={})
-    service.run_start(run)
-    assert work_on(run.pk).state == Run.State.DONE
     return len({name for given in names.values() for name in given})
 
 

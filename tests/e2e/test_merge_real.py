@@ -38,10 +38,8 @@ def nothing(live_server: Any, transactional_db: None, settings: Any, tmp_path: A
 
 
 def test_the_keyboard_decides_nineteen_prompts_of_twenty_with_half_a_keystroke_a_label(
-    nothing: None, request: pytest.FixtureRequest, record_property: Any
+    nothing: None, open_window: Opener, record_property: Any
 ) -> None:
-    # Only now: the run of `propose` needs an event loop of its own, which a started browser does not allow.
-    open_window: Opener = request.getfixturevalue("open_window")
     window = open_window("annotator", language="zh-hans")
     window.page.add_init_script(COUNT)
     window.go(reverse("annotation:merge"))
