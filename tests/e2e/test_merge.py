@@ -137,7 +137,7 @@ def test_the_mouse_ticks_labels_and_decides_them_together(world: World, open_win
 def test_the_phone_decides_by_touch_without_sideways_scrolling(world: World, open_window: Opener) -> None:
     window = opened(open_window, width=390)
     window.page.locator("#assign-EM").click()
-    window.page.wait_for_selector("#item-1", state="detached")
+    window.page.locator("#list [data-row]", has_text="first label").wait_for(state="detached")
     assert decided() == {"first label": "EM"}
     assert not window.page.evaluate("document.documentElement.scrollWidth > innerWidth")
     assert window.wrong == []
