@@ -160,7 +160,14 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:guideline-edit": {"GET": only(200, "lead"), "POST": only(422, "lead")},
     "annotation:merge": {"GET": READ},
     "annotation:label": {"GET": READ},
-    "annotation:label-assign": {"POST": only(422, "annotator", "lead")},
+    "annotation:label-members": {"GET": READ},
+    "annotation:label-counts": {"GET": READ},
+    "annotation:label-presence": {"POST": READ},
+    # the form names no label
+    **{
+        f"annotation:label-{verb}": {"POST": only(422, "annotator", "lead")}
+        for verb in ("assign", "theme", "split", "refuse", "flag", "comment", "discuss")
+    },
     # with a message: there is nothing to take back
     "annotation:label-undo": {"POST": only(302, "annotator", "lead")},
     "annotation:label-redo": {"POST": only(302, "annotator", "lead")},

@@ -84,7 +84,7 @@ def make_world(folder: Path) -> World:
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
         **{**PROMPTS_PARTS, **GUIDELINES, **TEMPLATES, **upload_world()},
-        "annotation:label": [labels[0].pk],
+        **{f"annotation:label{part}": [labels[0].pk] for part in ("", "-members")},
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
         **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},

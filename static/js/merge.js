@@ -120,6 +120,18 @@
     // All that was sent with the page is decided: there may be more.
     if (!sent && list()?.children.length === 0) location.assign(list().dataset.again);
   };
+  // An answer holds every line that changed; those that this list does not show are left out of it.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!["steps", "counts"].includes(event.detail.elt?.id)) return;
+    const held = document.createElement("template");
+    held.innerHTML = event.detail.serverResponse;
+    for (const part of $$("[hx-swap-oob]", held.content)) {
+      const [way, place] = part.getAttribute("hx-swap-oob").split(":#");
+      const beside = way === "afterend" && held.content.getElementById(place);
+      if (!beside && !document.getElementById(place ?? part.id)) part.remove();
+    }
+    event.detail.serverResponse = held.innerHTML;
+  });
   const own = (form) => {
     const values = {};
     for (const [name, value] of new FormData(form)) (values[name] ??= []).push(value);

@@ -28,6 +28,7 @@ event.violatedDirective, event.sourceFile, event.lineNumber))"""
 # Playwright's own waiting for an expression needs eval, which the content policy refuses.
 SETTLED = f"""new Promise((done, fail) => {{
   document.addEventListener("htmx:afterSettle", (event) => {{ if (event.target.id === "main") done(); }});
+  document.addEventListener("stepped", done);
   setTimeout(() => fail(new Error("nothing was swapped in")), {WAIT_MS});
 }})"""
 

@@ -1,0 +1,157 @@
+"""The merge page in the browser: two people at once, input methods, keys of one's own, mouse, touch and a phone."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from annotation.merge.presence import presence_note
+from annotation.models import IntentLabel, LabelComment, MapEntry
+from madsafe_web.core.keys import keys_set
+from madsafe_web.core.models import User
+from tests.e2e.conftest import Opener, Window
+from tests.world import World
+
+pytestmark = pytest.mark.browser
+COMPOSED = """(key) => document.activeElement.dispatchEvent(
+  new KeyboardEvent("keydown", {key, isComposing: true, bubbles: true, cancelable: true}))"""
+FULL_WIDTH = """document.body.dispatchEvent(
+  new KeyboardEvent("keydown", {key: "ｊ", code: "KeyJ", bubbles: true, cancelable: true}))"""
+
+
+def decided() -> dict[str, str]:
+    """Label → category of the decisions in the draft map."""
+    rows = MapEntry.objects.filter(category__isnull=False, merge_map__state="draft")
+    return dict(rows.values_list("label__name", "category__code"))
+
+
+def opened(open_window: Opener, role: str = "annotator", width: int = 1440) -> Window:
+    window = open_window(role, width)
+    window.go(reverse("annotation:merge"))
+    return window
+
+
+def current(window: Window) -> str:
+    return str(window.page.locator("#list [data-row][aria-current] span").first.inner_text())
+
+
+def crossed(open_window: Opener) -> Window:
+    """The window of an annotator whose decision "NS" came after the lead's "EM"; 409 is no error of the page."""
+    mine, theirs = opened(open_window), opened(open_window, "lead")
+    theirs.press("5")
+    mine.press("q")
+    mine.page.wait_for_selector("[data-crossed]")
+    mine.wrong.clear()
+    return mine
+
+
+def test_who_comes_second_sees_the_decision_of_the_first_and_nothing_is_changed(
+    world: World, open_window: Opener
+) -> None:
+    window = crossed(open_window)
+    assert "lead" in window.page.locator("#conflict").inner_text()
+    assert decided() == {"first label": "EM"}
+
+
+def test_one_key_keeps_what_the_first_decided(world: World, open_window: Opener) -> None:
+    window = crossed(open_window)
+    window.page.keyboard.press("a")
+    window.page.wait_for_selector("[data-crossed]", state="detached")
+    assert decided() == {"first label": "EM"}
+    assert window.wrong == []
+
+
+def test_one_key_takes_ones_own_decision(world: World, open_window: Opener) -> None:
+    window = crossed(open_window)
+    window.press("y")
+    assert decided() == {"first label": "NS"}
+    assert window.page.locator("[data-crossed]").count() == 0
+    assert window.wrong == []
+
+
+def test_one_key_puts_the_label_before_the_lead(world: World, open_window: Opener) -> None:
+    window = crossed(open_window)
+    window.press("d")
+    assert list(MapEntry.objects.filter(flagged=True).values_list("label__name", flat=True)) == ["first label"]
+    assert LabelComment.objects.get().author.username == "annotator"
+
+
+def test_the_keys_of_a_composition_do_nothing(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    before = current(window)
+    for key in ("j", "3", "u"):
+        window.page.evaluate(COMPOSED, key)
+    assert current(window) == before
+    assert decided() == {}
+
+
+def test_a_key_of_a_layout_without_latin_letters_counts_by_its_place(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.page.evaluate(FULL_WIDTH)
+    assert current(window) == "second label"
+
+
+def test_a_key_of_ones_own_does_what_it_was_given_to(world: World, open_window: Opener) -> None:
+    keys_set(user=User.objects.get(username="annotator"), keys={"merge-accept": "v"})
+    window = opened(open_window)
+    window.press("v")
+    assert decided() == {"first label": "OFF"}
+
+
+def test_keys_pressed_at_once_decide_one_label_after_the_other(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.page.keyboard.press("Enter")
+    window.page.keyboard.press("Enter")
+    window.press("3")
+    window.page.wait_for_selector(".is-sent", state="detached")
+    assert decided() == {"first label": "OFF", "second label": "UB", "third label": "CIA"}
+
+
+def test_m_gives_a_common_name_in_a_field_in_the_page(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.page.keyboard.press("m")
+    window.page.keyboard.type("a name")
+    window.press("Enter")
+    assert list(MapEntry.objects.exclude(theme="").values_list("label__name", "theme")) == [("first label", "a name")]
+    assert current(window) == "a name"
+
+
+def test_c_keeps_a_comment_about_the_label(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.page.keyboard.press("c")
+    window.page.keyboard.type("looks like two")
+    window.press("Enter")
+    assert LabelComment.objects.get().text == "looks like two"
+
+
+def test_the_mouse_ticks_labels_and_decides_them_together(world: World, open_window: Opener) -> None:
+    window = open_window("annotator")
+    window.go(f"{reverse('annotation:merge')}?view=flat")
+    for name in ("second label", "third label"):
+        window.page.get_by_label(f"Decide {name} together").check()
+    window.page.locator("#assign-DP").click()
+    window.page.wait_for_selector("#list .cat-dp >> nth=1")
+    assert decided() == {"second label": "DP", "third label": "DP"}
+
+
+def test_the_phone_decides_by_touch_without_sideways_scrolling(world: World, open_window: Opener) -> None:
+    window = opened(open_window, width=390)
+    window.page.locator("#assign-EM").click()
+    window.page.locator("#list [data-row]", has_text="first label").wait_for(state="detached")
+    assert decided() == {"first label": "EM"}
+    assert not window.page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    assert window.wrong == []
+
+
+def test_the_numbers_follow_a_decision(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.press("3")
+    window.page.locator("#labels-CIA", has_text="1").wait_for()
+    assert window.wrong == []
+
+
+def test_who_looks_at_a_label_is_shown_to_others(world: World, open_window: Opener) -> None:
+    presence_note(User.objects.get(username="lead"), IntentLabel.objects.get(name="second label"))
+    window = opened(open_window)
+    window.page.locator("#list .seen[title=lead]").wait_for()
+    assert window.wrong == []
