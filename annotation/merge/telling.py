@@ -22,6 +22,8 @@ def step_text(operation: LabelOperation) -> str:
 
 def about(operation: LabelOperation) -> str:
     """The label or labels that a step was about: the first of them, and how many more."""
+    if operation.verb == Verb.REVERT:
+        return _("%(count)s steps of %(person)s") % operation.payload
     label, count = operation.payload.get("label", ""), operation.payload.get("count", 1)
     if count > 1:
         return _("“%(label)s” and %(more)s more") % {"label": label, "more": count - 1}
@@ -35,7 +37,12 @@ def outcome(operation: LabelOperation) -> str:
         return _("named “%(theme)s”") % payload if payload["theme"] else _("each by itself")
     if operation.verb == Verb.FLAG:
         return _("flagged") if payload["flagged"] else _("flag taken away")
-    plain = {Verb.REFUSE: _("not together"), Verb.COMMENT: _("a comment"), Verb.OPINION: _("a blind answer")}
+    plain = {
+        Verb.REFUSE: _("not together"),
+        Verb.COMMENT: _("a comment"),
+        Verb.OPINION: _("a blind answer"),
+        Verb.REVERT: _("taken back"),
+    }
     return plain.get(Verb(operation.verb)) or target_name(payload.get("target", ""))
 
 
