@@ -62,8 +62,8 @@ def alpha(table: Floats, weight: Floats) -> float | None:
     given = table.sum(axis=1)
     observed = float(weight @ (given * (1 - _agreeing(table))))
     totals = weight @ table
-    number = float(totals.sum())
-    expected = (number**2 - float(totals @ totals)) / (number - 1)
+    number: float = totals.sum().item()
+    expected: float = (number**2 - float(totals @ totals)) / (number - 1)
     return 1 - observed / expected if expected > 0 else None
 
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review, uploads, withdrawing
+from annotation.views import corpora, distributions, history, merge, prompts, review, uploads, withdrawing
 
 app_name = "annotation"
 urlpatterns = [
@@ -25,6 +25,9 @@ urlpatterns = [
     path("labels/assign/", merge.label_assign, name="label-assign"),
     path("labels/undo/", merge.label_undo, name="label-undo"),
     path("labels/redo/", merge.label_redo, name="label-redo"),
+    path("labels/history/", history.history, name="label-history"),
+    path("labels/history/turn/", history.history_turn, name="label-history-turn"),
+    path("labels/history/revert/", history.history_revert, name="label-history-revert"),
     path("labels/publish/", merge.map_publish, name="map-publish"),
     path("labels/finish/", merge.finish, name="merge-finish"),
     path("review/", review.review, name="review"),

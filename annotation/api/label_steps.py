@@ -56,7 +56,7 @@ class Refusal(Body):
 
 
 class Comment(Body):
-    label = Whole(min_value=1, max_value=LARGEST_ID)
+    label = Whole(min_value=1, max_value=LARGEST_ID)  # type: ignore[assignment]  # a field of that name
     text = Text(max_length=COMMENT_LENGTH)
 
 
@@ -160,7 +160,9 @@ class LabelConflicts(ListView):
 class HistoryQuery(ListQuery):
     person = serializers.CharField(required=False, max_length=150, help_text="User name of who took the step.")
     verb = serializers.ChoiceField(choices=LabelOperation.Verb.choices, required=False)
-    label = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID, help_text="Id of a label.")
+    label = serializers.IntegerField(  # type: ignore[assignment]  # a field of that name
+        required=False, min_value=1, max_value=LARGEST_ID, help_text="Id of a label."
+    )
 
 
 class HistoryShown(serializers.Serializer[Any]):

@@ -23,7 +23,8 @@ def step_text(operation: LabelOperation) -> str:
 def about(operation: LabelOperation) -> str:
     """The label or labels that a step was about: the first of them, and how many more."""
     if operation.verb == Verb.REVERT:
-        return _("%(count)s steps of %(person)s") % operation.payload
+        told = {name: operation.payload[name] for name in ("count", "person")}
+        return _("%(count)s steps of %(person)s") % told
     label, count = operation.payload.get("label", ""), operation.payload.get("count", 1)
     if count > 1:
         return _("“%(label)s” and %(more)s more") % {"label": label, "more": count - 1}

@@ -98,3 +98,8 @@ def may_change(user: User, step: LabelOperation) -> bool:
     if step.merge_map.state != MergeMap.State.DRAFT or not can(user, "merge"):
         return False
     return step.actor_id == user.pk or can(user, "adjudicate")
+
+
+def actors() -> QuerySet[User]:
+    """Everybody who took a step of the history, by name."""
+    return User.objects.filter(pk__in=LabelOperation.objects.values("actor")).order_by("username")
