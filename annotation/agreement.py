@@ -63,8 +63,8 @@ def alpha(table: Floats, weight: Floats) -> float | None:
     observed = float(weight @ (given * (1 - _agreeing(table))))
     totals = weight @ table
     number: float = totals.sum().item()
-    expected: float = (number**2 - float(totals @ totals)) / (number - 1)
-    return 1 - observed / expected if expected > 0 else None
+    expected = (number**2 - float(totals @ totals)) / (number - 1)
+    return float(1 - observed / expected) if expected > 0 else None
 
 
 def ac1(table: Floats, weight: Floats) -> float | None:
