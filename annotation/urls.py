@@ -3,6 +3,7 @@ from django.urls import path
 from annotation.views import (
     corpora,
     distributions,
+    history,
     merge,
     merge_steps,
     prompts,
@@ -52,6 +53,9 @@ urlpatterns = [
     path("labels/discuss/", merge_steps.label_discuss, name="label-discuss"),
     path("labels/undo/", merge_steps.label_undo, name="label-undo"),
     path("labels/redo/", merge_steps.label_redo, name="label-redo"),
+    path("labels/history/", history.history, name="label-history"),
+    path("labels/history/turn/", history.history_turn, name="label-history-turn"),
+    path("labels/history/revert/", history.history_revert, name="label-history-revert"),
     path("labels/publish/", publishing.map_publish, name="map-publish"),
     path("labels/finish/", publishing.finish, name="merge-finish"),
     path("review/", review.review, name="review"),

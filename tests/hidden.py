@@ -11,6 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from annotation.merge.blind import policy_set
+from annotation.merge.deciding import labels_decide
+from annotation.merge.states import Decision
 from annotation.models import IntentLabel, Seat
 from annotation.reviewing import seat_answer, seat_claim
 from madsafe_web.core.audit import audit
@@ -74,6 +77,12 @@ def item_of_somebody_else() -> Ask:
     return Ask(without=held.item.prompt)
 
 
+def blind_answer_of_somebody_else() -> Ask:
+    policy_set(user=someone_else(), two_people=True, prompts_from=1, confidence_below=1.0)
+    labels_decide(user=someone_else(), seen={known_label(): 0}, decision=Decision("CIA"))
+    return Ask(without="CIA")
+
+
 def known_label() -> int:
     return IntentLabel.objects.values_list("pk", flat=True)[0]
 
@@ -122,6 +131,17 @@ CASES = (
     Case("an unknown seat", "api:review-answer", "reviewer", sent(seat=UNKNOWN, token=1, answer="safe")),
     Case("an unknown seat", "api:review-skip", "reviewer", sent(seat=UNKNOWN, token=1)),
     Case("an unknown label", "api:label-assign", "lead", sent(labels=[{"id": UNKNOWN, "revision": 0}], category="CIA")),
+    *(
+        Case("an unknown label", f"api:label-{verb}", "lead", sent(labels=[{"id": UNKNOWN, "revision": 0}], **also))
+        for verb, also in (("theme", {"theme": "a name"}), ("flag", {"flagged": True}))
+    ),
+    Case("unknown labels", "api:label-refuse", "lead", sent(together=[UNKNOWN, UNKNOWN + 1])),
+    Case("an unknown label", "api:label-comment", "lead", sent(label=UNKNOWN, text="a note")),
+    *(
+        Case("the blind answer of somebody else", address, role, blind_answer_of_somebody_else, "GET", 200)
+        for address in ("api:label-history", "api:label-conflicts")
+        for role in ("annotator", "lead")
+    ),
     Case("the people", "api:users", "lead", sent(), "GET", 403),
     *(
         Case("the token of somebody else", address, role, token_of_somebody_else, "GET", 200)

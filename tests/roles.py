@@ -171,6 +171,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # with a message: there is nothing to take back
     "annotation:label-undo": {"POST": only(302, "annotator", "lead")},
     "annotation:label-redo": {"POST": only(302, "annotator", "lead")},
+    "annotation:label-history": {"GET": READ},
+    # the form names no step
+    "annotation:label-history-turn": {"POST": only(404, "annotator", "lead")},
+    # to the list, with a message: no period is named
+    "annotation:label-history-revert": {"POST": only(302, "lead")},
     # the form names no map
     "annotation:map-publish": {"POST": only(404, "lead")},
     "annotation:merge-finish": {"POST": only(404, "lead")},

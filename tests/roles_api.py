@@ -67,6 +67,12 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # there is nothing to take back
     "api:label-undo": {"POST": only(200, "annotator", "lead")},
     "api:label-redo": {"POST": only(200, "annotator", "lead")},
+    # the body names no label
+    **{
+        f"api:label-{verb}": {"POST": only(400, "annotator", "lead")} for verb in ("theme", "flag", "refuse", "comment")
+    },
+    "api:label-conflicts": {"GET": READ},
+    "api:label-history": {"GET": READ},
     "api:maps": {"GET": READ},
     "api:map": {"GET": READ},
     "api:map-entries": {"GET": READ},

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from annotation.api import corpora, labels, maps, prompts, review, taxonomies, withdrawing
+from annotation.api import corpora, label_steps, labels, maps, prompts, review, taxonomies, withdrawing
 
 urlpatterns = [
     path("taxonomies/", taxonomies.Taxonomies.as_view(), name="taxonomies"),
@@ -18,6 +18,12 @@ urlpatterns = [
     path("labels/assign/", labels.LabelAssign.as_view(), name="label-assign"),
     path("labels/undo/", labels.LabelUndo.as_view(), name="label-undo"),
     path("labels/redo/", labels.LabelRedo.as_view(), name="label-redo"),
+    path("labels/theme/", label_steps.LabelTheme.as_view(), name="label-theme"),
+    path("labels/flag/", label_steps.LabelFlag.as_view(), name="label-flag"),
+    path("labels/refuse/", label_steps.LabelRefuse.as_view(), name="label-refuse"),
+    path("labels/comment/", label_steps.LabelNote.as_view(), name="label-comment"),
+    path("labels/conflicts/", label_steps.LabelConflicts.as_view(), name="label-conflicts"),
+    path("labels/history/", label_steps.LabelHistory.as_view(), name="label-history"),
     path("merge-maps/", maps.Maps.as_view(), name="maps"),
     path("merge-maps/<int:pk>/", maps.MapOne.as_view(), name="map"),
     path("merge-maps/<int:pk>/entries/", maps.MapEntries.as_view(), name="map-entries"),

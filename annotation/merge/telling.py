@@ -22,6 +22,9 @@ def step_text(operation: LabelOperation) -> str:
 
 def about(operation: LabelOperation) -> str:
     """The label or labels that a step was about: the first of them, and how many more."""
+    if operation.verb == Verb.REVERT:
+        told = {name: operation.payload[name] for name in ("count", "person")}
+        return _("%(count)s steps of %(person)s") % told
     label, count = operation.payload.get("label", ""), operation.payload.get("count", 1)
     if count > 1:
         return _("“%(label)s” and %(more)s more") % {"label": label, "more": count - 1}
@@ -39,7 +42,12 @@ def outcome(operation: LabelOperation) -> str:
         return _("moved to version %(version)s of the taxonomy") % {"version": payload["taxonomy"]}
     if "rules" in payload:
         return _("by saved rules")
-    plain = {Verb.REFUSE: _("not together"), Verb.COMMENT: _("a comment"), Verb.OPINION: _("a blind answer")}
+    plain = {
+        Verb.REFUSE: _("not together"),
+        Verb.COMMENT: _("a comment"),
+        Verb.OPINION: _("a blind answer"),
+        Verb.REVERT: _("taken back"),
+    }
     return plain.get(Verb(operation.verb)) or target_name(payload.get("target", ""))
 
 
