@@ -64,6 +64,7 @@ class Codes:
 class Step:
     """What is to be done: the verb, what was asked for, and for each label what its entry becomes.
 
+    `changes`: label id → what becomes of its entry, where labels change each in its own way.
     `confidence`: label id → that of the suggestion that stood beside the decision.
     """
 
@@ -71,6 +72,7 @@ class Step:
     payload: Mapping[str, Any]
     change: Change
     confidence: Mapping[int, float] = field(default_factory=dict)
+    changes: Mapping[int, Change] = field(default_factory=dict)
 
 
 def draft_locked(draft: MergeMap) -> MergeMap:
@@ -93,7 +95,8 @@ def operation_do(*, draft: MergeMap, user: User | None, seen: Mapping[int, int],
     _refuse_stale(entries, {entry.pk: seen[entry.label_id] for entry in entries}, user)
     codes = Codes.of(held)
     before = {entry.pk: EntryState.of(entry, codes.code_of) for entry in entries}
-    after = {pk: step.change(state) for pk, state in before.items()}
+    change_of = {entry.pk: step.changes.get(entry.label_id, step.change) for entry in entries}
+    after = {pk: change_of[pk](state) for pk, state in before.items()}
     operation = _record(held, user, Kind.DO, step.verb, {**step.payload, **_told_of(entries)})
     _audit(operation, _write(operation, entries, before, after, codes, step.confidence))
     return operation

@@ -35,6 +35,8 @@ def outcome(operation: LabelOperation) -> str:
         return _("named “%(theme)s”") % payload if payload["theme"] else _("each by itself")
     if operation.verb == Verb.FLAG:
         return _("flagged") if payload["flagged"] else _("flag taken away")
+    if operation.verb == Verb.APPLY:
+        return _("as in %(file)s") % {"file": payload["file"]}
     plain = {Verb.REFUSE: _("not together"), Verb.COMMENT: _("a comment"), Verb.OPINION: _("a blind answer")}
     return plain.get(Verb(operation.verb)) or target_name(payload.get("target", ""))
 

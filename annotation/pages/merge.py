@@ -8,6 +8,7 @@ from typing import Any
 
 from annotation.forms import VIEWS, LabelFilter
 from annotation.label_use import LabelUse, label_use
+from annotation.labelling import runs_read
 from annotation.merge.states import DROP
 from annotation.merge.telling import about
 from annotation.models import Category, LabelChange, LabelOperation, MergeMap
@@ -63,7 +64,8 @@ class MergeState:
 
 
 def merge_state() -> MergeState:
-    use, merge_map = label_use(), map_shown()
+    merge_map = map_shown()
+    use = label_use(runs_read(merge_map))
     return MergeState(merge_map, use, label_states(merge_map, use))
 
 
