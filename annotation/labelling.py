@@ -30,6 +30,12 @@ def runs_unread(merge_map: MergeMap | None) -> frozenset[int]:
     return frozenset(runs_labelling().exclude(pk__in=merge_map.runs).values_list("id", flat=True))
 
 
+def runs_read(merge_map: MergeMap | None) -> frozenset[int] | None:
+    """Ids of the runs whose links a map reads; None for all."""
+    unread = runs_unread(merge_map)
+    return frozenset(Run.objects.exclude(pk__in=unread).values_list("id", flat=True)) if unread else None
+
+
 def links_read(merge_map: MergeMap | None) -> QuerySet[PromptIntent]:
     """The links of prompts to labels that a map reads; all of them without a map."""
     unread = runs_unread(merge_map)

@@ -135,7 +135,7 @@ def _name(label: int) -> str:
 
 
 def draft_for(seen: Seen) -> MergeMap:
-    """The draft, opened or completed if it lacks one of these labels. Raises StaleDecision for labels of no prompt."""
+    """The draft, opened or completed if it lacks one of these labels. Raises StaleDecision for labels not to merge."""
     draft = map_draft()
     known = _known(draft, seen) if draft else set()
     if draft is None or len(known) < len(seen):

@@ -42,6 +42,8 @@ def outcome(operation: LabelOperation) -> str:
         return _("moved to version %(version)s of the taxonomy") % {"version": payload["taxonomy"]}
     if "rules" in payload:
         return _("by saved rules")
+    if "file" in payload:
+        return _("as in %(file)s") % {"file": payload["file"]}
     plain = {
         Verb.REFUSE: _("not together"),
         Verb.COMMENT: _("a comment"),

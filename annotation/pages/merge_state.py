@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from annotation.forms import LabelFilter
 from annotation.label_use import LabelUse, label_use
+from annotation.labelling import runs_read
 from annotation.models import MergeMap
 from annotation.pages.label_search import LabelSearch
 from annotation.pages.labels import LabelState, label_states, map_shown
@@ -24,5 +25,6 @@ class MergeState:
 
 
 def merge_state() -> MergeState:
-    use, merge_map = label_use(), map_shown()
+    merge_map = map_shown()
+    use = label_use(runs_read(merge_map))
     return MergeState(merge_map, use, label_states(merge_map, use))

@@ -19,7 +19,7 @@ from madsafe_web.core.textio.records import (
     kept_value,
 )
 from madsafe_web.core.textio.sources import CORRECTED, Member, Source, beginnings_kept, is_corrected, open_bytes
-from madsafe_web.core.textio.writers import atomic_write, csv_line, sha256_file, write_jsonl
+from madsafe_web.core.textio.writers import atomic_write, csv_line, csv_plain, sha256_file, write_jsonl
 
 __all__ = [
     "CORRECTED",
@@ -37,6 +37,7 @@ __all__ = [
     "atomic_write",
     "beginnings_kept",
     "csv_line",
+    "csv_plain",
     "data_members",
     "file_layout",
     "file_shape",

@@ -62,6 +62,11 @@ def csv_line(cells: Iterable[object]) -> str:
     return out.getvalue()
 
 
+def csv_plain(cell: str) -> str:
+    """A cell as it was before `csv_line` put a quote in front of what looks like a formula."""
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+
+
 def _inert(cell: object) -> object:
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 

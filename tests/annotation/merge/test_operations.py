@@ -102,9 +102,9 @@ def test_a_revision_that_nobody_made_yet_is_refused(draft: MergeMap, labels: lis
         labels_decide(user=ann, seen={labels[0].pk: 5}, decision=Decision("CIA"))
 
 
-def test_a_label_that_no_prompt_carries_is_refused(draft: MergeMap, ann: User) -> None:
+def test_a_label_that_there_is_not_is_refused(draft: MergeMap, ann: User) -> None:
     with pytest.raises(StaleDecision):
-        labels_decide(user=ann, seen={make_label("four").pk: 0}, decision=Decision("CIA"))
+        labels_decide(user=ann, seen={make_label("four").pk + 1: 0}, decision=Decision("CIA"))
 
 
 def test_only_what_a_step_changed_goes_back(draft: MergeMap, labels: list[IntentLabel], ann: User, ben: User) -> None:
