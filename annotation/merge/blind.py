@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from annotation.label_use import label_use
+from annotation.labelling import runs_read
 from annotation.merge.states import EntryState
 from annotation.models import (
     DecidedBy,
@@ -19,6 +20,7 @@ from annotation.models import (
     LabelOpinion,
     LabelSuggestion,
     MapEntry,
+    MergeMap,
     MergePolicy,
 )
 from madsafe_web.core.access import can
@@ -41,12 +43,12 @@ def policy_set(*, user: User, two_people: bool, prompts_from: int, confidence_be
     return row
 
 
-def labels_of_two(labels: Collection[int]) -> set[int]:
+def labels_of_two(labels: Collection[int], merge_map: MergeMap) -> set[int]:
     """Those of these labels that two people must decide about: on many prompts, or doubtful to the model."""
     rule = policy_now()
     if not rule.two_people:
         return set()
-    counts = label_use().counts
+    counts = label_use(runs_read(merge_map)).counts
     rows = LabelSuggestion.objects.filter(label__in=labels).order_by("id")
     sure = dict(rows.values_list("label", "confidence"))  # of the newest
     big = {pk for pk in labels if counts.get(pk, 0) >= rule.prompts_from}
@@ -81,10 +83,10 @@ class Answering:
     settled: set[int] = field(default_factory=set)  # entry ids
 
     @classmethod
-    def of(cls, user: User, target: str, entries: Mapping[MapEntry, EntryState]) -> Answering:
+    def of(cls, user: User, target: str, draft: MergeMap, entries: Mapping[MapEntry, EntryState]) -> Answering:
         """`entries`: those that the person decides about, with their states. Call it with the draft held."""
         found = cls(user, target)
-        two = labels_of_two([entry.label_id for entry in entries])
+        two = labels_of_two([entry.label_id for entry in entries], draft)
         asked = {entry.pk: state for entry, state in entries.items() if entry.label_id in two}
         if can(user, "adjudicate"):
             found.settled = {pk for pk, state in asked.items() if state.second == Second.CONFLICT}

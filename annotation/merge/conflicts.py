@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from annotation.label_use import label_use
+from annotation.labelling import runs_read
 from annotation.models import LabelComment, LabelOpinion, MapEntry
 from annotation.selectors import map_draft
 from madsafe_web.core.access import scoped
@@ -42,7 +43,7 @@ def conflicts(user: User) -> list[Waiting]:
         return []
     asked = draft.entries.filter(second=MapEntry.Second.CONFLICT) | draft.entries.filter(flagged=True)
     entries = list(asked.select_related("label"))
-    counts = label_use().counts
+    counts = label_use(runs_read(draft)).counts
     opinions = scoped(user, LabelOpinion).filter(entry__in=entries, standing=True).order_by("id")
     answers = _by(opinions.values_list("entry", "person__username", "target"))
     comments = LabelComment.objects.filter(label__in=[entry.label_id for entry in entries], standing=True)

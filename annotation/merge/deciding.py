@@ -55,7 +55,7 @@ def labels_decide(
 
     draft = draft_locked(draft_for(seen))
     states = _states(draft, seen)
-    answering = Answering.of(user, decision.target, states) if user else None
+    answering = Answering.of(user, decision.target, draft, states) if user else None
     quiet = {pk: named(state) for pk, state in answering.blind.items()} if answering else {}
     verb = _verb(answering, len(seen))
     payload = {} if verb == Verb.OPINION else {"target": decision.target}

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from annotation.forms import LabelFilter
-from annotation.label_use import label_use
+from annotation.label_use import LabelUse, label_use
+from annotation.labelling import runs_read
 from annotation.merge.states import StaleDecision
 from annotation.models import Category, LabelChange, LabelOperation
 from annotation.pages.label_detail import actor_of
@@ -63,7 +64,8 @@ def lines_after(touched: Touched, filters: LabelFilter, decided: bool, apart: bo
     """
     merge_map = map_shown()
     known = categories_of(merge_map)
-    states = {one.id: one for one in label_states(merge_map, label_use(), {*touched.labels, *touched.rest})}
+    use = label_use(runs_read(merge_map))
+    states = {one.id: one for one in label_states(merge_map, use, {*touched.labels, *touched.rest})}
     if filters.state_name != "undecided":
         return Lines(swapped={pk: [single(states[pk], known)] for pk in touched.labels if pk in states})
     if filters.view_name == "undecided":
@@ -71,16 +73,16 @@ def lines_after(touched: Touched, filters: LabelFilter, decided: bool, apart: bo
         return Lines(swapped=stay, gone=[pk for pk in touched.labels if pk not in stay])
     kept = touched.rest if decided or apart else (*touched.labels, *touched.rest)
     left = [states[pk] for pk in kept if pk in states and states[pk].undecided]
-    items = [_joined(left, known, ticked=not decided)] if left else []
+    items = [_joined(left, use, known, ticked=not decided)] if left else []
     if apart:
         items += [single(states[pk], known) for pk in touched.labels if states[pk].undecided]
     return Lines(swapped={touched.place: items}) if items else Lines(gone=[touched.place])
 
 
-def _joined(states: Sequence[LabelState], known: Mapping[str, Category], ticked: bool = True) -> Item:
+def _joined(states: Sequence[LabelState], use: LabelUse, known: Mapping[str, Category], ticked: bool = True) -> Item:
     """One line of several labels, with the prompts that carry any of them."""
     ordered = sorted(states, key=lambda state: (-state.prompts, state.id))
-    held = label_use().prompts_by({state.id: "these" for state in ordered})["these"]
+    held = use.prompts_by({state.id: "these" for state in ordered})["these"]
     return together(ordered, known, held, ticked)
 
 
@@ -89,7 +91,8 @@ def lines_of_step(step: LabelOperation, filters: LabelFilter) -> Lines:
     ids = list(step.changes.values_list("entry__label", flat=True))
     merge_map = map_shown()
     known = categories_of(merge_map)
-    states = label_states(merge_map, label_use(), ids)
+    use = label_use(runs_read(merge_map))
+    states = label_states(merge_map, use, ids)
     if filters.state_name != "undecided":
         return Lines(swapped={one.id: [single(one, known)] for one in states})
     undecided = [one for one in states if one.undecided]
@@ -98,12 +101,12 @@ def lines_of_step(step: LabelOperation, filters: LabelFilter) -> Lines:
         return Lines(gone=gone)
     if filters.view_name == "undecided":
         return Lines(gone=gone, added=[single(one, known) for one in undecided])
-    return Lines(gone=gone, added=[_joined(undecided, known)])
+    return Lines(gone=gone, added=[_joined(undecided, use, known)])
 
 
 def prompts_of(labels: Collection[int]) -> int:
     """Number of prompts that carry any of these labels."""
-    return label_use().prompts_by(dict.fromkeys(labels, "these"))["these"]
+    return label_use(runs_read(map_shown())).prompts_by(dict.fromkeys(labels, "these"))["these"]
 
 
 def conflict_about(error: StaleDecision, touched: Touched, wanted: str | None) -> Context | None:
