@@ -61,7 +61,7 @@ class Step:
 STEPS = (
     Step(1, _("Import"), ("import",), "annotation:corpora"),
     Step(2, pgettext_lazy("step", "Label"), ("label",)),
-    Step(3, _("Merge"), ("suggest", "propose", "merge", "publish"), "annotation:merge"),
+    Step(3, _("Merge"), ("suggest", "merge", "publish"), "annotation:merge"),
     Step(4, _("Clean"), ("deduplicate", "reject")),
     Step(5, _("Augment"), ("augment_keyword", "augment_related")),
     Step(6, _("Regenerate"), ("regenerate",)),
@@ -71,7 +71,7 @@ STEPS = (
     Step(10, _("Evaluate"), ("evaluate",), "evaluation:results"),
 )
 # A stage that belongs to a step without being part of it: a step is done without it.
-BESIDE = {"withdraw": 1, "import_labels": 2, "dry_run": 0}
+BESIDE = {"withdraw": 1, "import_labels": 2, "propose": 3, "dry_run": 0}
 NUMBER_OF = BESIDE | {stage: step.number for step in STEPS for stage in step.stages}
 
 
