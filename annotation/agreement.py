@@ -74,7 +74,7 @@ def ac1(table: Floats, weight: Floats) -> float | None:
         return None
     shares = np.average(table / table.sum(axis=1, keepdims=True), axis=0, weights=weight)
     chance = float((shares * (1 - shares)).sum()) / (answers - 1)
-    return (float(np.average(_agreeing(table), weights=weight)) - chance) / (1 - chance)
+    return float((np.average(_agreeing(table), weights=weight) - chance) / (1 - chance))
 
 
 def _agreeing(table: Floats) -> Floats:

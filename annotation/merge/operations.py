@@ -115,7 +115,7 @@ def operation_undo(
     if LabelOperation.objects.filter(undoes=operation).exists():
         raise StageError("This step was taken back already.")
     codes = Codes.of(held)
-    back = _Back(operation, user, codes)
+    back = _Back(operation, codes)
     if back.stale and not partly:
         raise StaleDecision(back.names(), tuple(sorted(back.stale)))
     if back.stale and not back.after:
@@ -171,15 +171,15 @@ class _Back:
     answers that are left, so that part of them is never stale.
     """
 
-    def __init__(self, operation: LabelOperation, user: User, codes: Codes) -> None:
+    def __init__(self, operation: LabelOperation, codes: Codes) -> None:
         self.root = root_of(operation)
         changes = {one.entry_id: one for one in operation.changes.all()}
         settled = {one.entry_id for one in self.root.changes.all() if one.before["second"] != one.after["second"]}
         self.answered = settled | set(self.root.opinions.values_list("entry", flat=True))
         wanted = self.answered | changes.keys()
         self.entries = list(MapEntry.objects.filter(pk__in=wanted).select_related("label").order_by("label"))
-        people = {user.pk, self.root.actor_id}
-        since = _changes_since({one.entry_id: one.revision for one in changes.values()}, people)
+        since = _changes_since({one.entry_id: one.revision for one in changes.values()}, {self.root.actor_id})
+        foreign_steps = _foreign({one.operation_id for found in since.values() for one in found}, self.root)
         self.before: dict[int, EntryState] = {}
         self.after: dict[int, EntryState] = {}
         self.stale: set[int] = set()
@@ -188,7 +188,8 @@ class _Back:
             changed = changed_fields(changes[entry.pk]) if entry.pk in changes else {}
             if entry.pk in self.answered:
                 changed = {name: both for name, both in changed.items() if name not in ANSWERED}
-            foreign = any(changed.keys() & changed_fields(one).keys() for one in since[entry.pk])
+            others = [one for one in since[entry.pk] if one.operation_id in foreign_steps]
+            foreign = any(changed.keys() & changed_fields(one).keys() for one in others)
             if foreign or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
                 self.stale.add(entry.label_id)
                 continue
@@ -228,6 +229,15 @@ def _refuse_stale(entries: Sequence[MapEntry], seen: Mapping[int, int], user: Us
     if stale:
         names = ", ".join(entry.label.name for entry in stale)
         raise StaleDecision(names, tuple(entry.label_id for entry in stale))
+
+
+def _foreign(steps: Collection[int], root: LabelOperation) -> set[int]:
+    """Those of these steps that stand and are somebody else's than `root`, whoever did them again.
+
+    What was taken back comes to nothing, and so does what took it back.
+    """
+    standing = LabelOperation.objects.filter(pk__in=steps, undone_by=None).exclude(kind=Kind.UNDO)
+    return {one.pk for one in standing if root_of(one).actor_id != root.actor_id}
 
 
 def _to_see(change: LabelChange) -> bool:
