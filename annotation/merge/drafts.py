@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from annotation.models import IntentLabel, MapEntry, MergeMap, PromptIntent
@@ -22,17 +22,26 @@ def map_draft_open(user: User | None = None) -> MergeMap:
     """The draft map with an entry for every label: the open one completed, or a new copy of the newest version."""
     draft = map_draft()
     if draft is None:
-        parent = MergeMap.objects.order_by("-version").first()
-        draft = MergeMap.objects.create(
-            version=parent.version + 1 if parent else 1,
-            parent=parent,
-            taxonomy=parent.taxonomy if parent else taxonomy_newest(),
-            runs=parent.runs if parent else [],
-            author=user,
-        )
-        if parent:
-            _copy(parent, draft)
+        try:
+            with transaction.atomic():
+                draft = _opened(user)
+        except IntegrityError:  # somebody else opened it in the same moment
+            draft = MergeMap.objects.get(state=MergeMap.State.DRAFT)
     _complete(draft)
+    return draft
+
+
+def _opened(user: User | None) -> MergeMap:
+    parent = MergeMap.objects.order_by("-version").first()
+    draft = MergeMap.objects.create(
+        version=parent.version + 1 if parent else 1,
+        parent=parent,
+        taxonomy=parent.taxonomy if parent else taxonomy_newest(),
+        runs=parent.runs if parent else [],
+        author=user,
+    )
+    if parent:
+        _copy(parent, draft)
     return draft
 
 
