@@ -37,8 +37,6 @@ UPDATED = 500  # entries changed by one statement
 NAMED = 60  # characters of a label in the history
 ANSWERED = ("target", "by", "second")  # what follows from blind answers
 TOLD = ("target", "theme", "flagged", "pairs")  # of a payload, in the audit record
-# Changes of steps that stand: a step and its undo cancel each other out.
-STANDS = Q(operation__undone_by=None) & ~Q(operation__kind=Kind.UNDO)
 # What a step of this verb leaves beside its entries, and in which columns no two that stand may be equal.
 BESIDE: Mapping[str, tuple[type[Model], tuple[str, ...]]] = {
     Verb.ASSIGN: (LabelRule, ("keyer", "key")),
@@ -192,7 +190,8 @@ class _Back:
         self.answered = settled | set(self.root.opinions.values_list("entry", flat=True))
         wanted = self.answered | changes.keys()
         self.entries = list(MapEntry.objects.filter(pk__in=wanted).select_related("label").order_by("label"))
-        since = _changes_since({pk: one.revision for pk, one in changes.items()}, STANDS)
+        since = _changes_since({pk: one.revision for pk, one in changes.items()}, Q())
+        later = _later([one for found in since.values() for one in found], self.root)
         self.before: dict[int, EntryState] = {}
         self.after: dict[int, EntryState] = {}
         self.stale: set[int] = set()
@@ -201,7 +200,8 @@ class _Back:
             changed = changed_fields(changes[entry.pk]) if entry.pk in changes else {}
             if entry.pk in self.answered:
                 changed = {name: both for name, both in changed.items() if name not in ANSWERED}
-            built_on = any(changed.keys() & changed_fields(one).keys() for one in since[entry.pk])
+            after = [one for one in since[entry.pk] if one.operation_id in later]
+            built_on = any(changed.keys() & changed_fields(one).keys() for one in after)
             gone = "target" in changed and not codes.has(changed["target"][0])  # the taxonomy is another one since
             if gone or built_on or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
                 self.stale.add(entry.label_id)
@@ -242,6 +242,15 @@ def _refuse_stale(entries: Sequence[MapEntry], seen: Mapping[int, int], user: Us
     if stale:
         names = ", ".join(entry.label.name for entry in stale)
         raise StaleDecision(names, tuple(entry.label_id for entry in stale))
+
+
+def _later(changes: Collection[LabelChange], root: LabelOperation) -> set[int]:
+    """Ids of the steps of these changes that stand and were first taken after `root`, whoever did them again.
+
+    What was taken back comes to nothing, and so does what took it back.
+    """
+    steps = LabelOperation.objects.filter(pk__in={one.operation_id for one in changes}, undone_by=None)
+    return {one.pk for one in steps.exclude(kind=Kind.UNDO) if root_of(one).pk > root.pk}
 
 
 def _to_see(change: LabelChange) -> bool:

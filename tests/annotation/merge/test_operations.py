@@ -122,6 +122,16 @@ def test_a_step_that_another_built_on_is_not_taken_back(draft: MergeMap, labels:
         operation_undo(operation=first, user=ann)
 
 
+def test_steps_on_one_label_are_done_again_in_their_order(
+    draft: MergeMap, labels: list[IntentLabel], ann: User
+) -> None:
+    for target in ("CIA", "NS", "EM"):
+        decide(draft, ann, target, labels[0])
+    for step in (step_undo, step_undo, step_undo, step_redo, step_redo, step_redo):
+        step(user=ann, draft=draft)
+    assert targets(draft)[0] == "EM"
+
+
 def test_what_was_built_on_it_and_taken_back_again_does_not_hold_an_undo(
     draft: MergeMap, labels: list[IntentLabel], ann: User, ben: User
 ) -> None:
