@@ -1,6 +1,6 @@
 from django.urls import path
 
-from annotation.views import corpora, distributions, merge, prompts, review, uploads, withdrawing
+from annotation.views import corpora, distributions, maps, merge, prompts, review, uploads, withdrawing
 
 app_name = "annotation"
 urlpatterns = [
@@ -27,6 +27,11 @@ urlpatterns = [
     path("labels/redo/", merge.label_redo, name="label-redo"),
     path("labels/publish/", merge.map_publish, name="map-publish"),
     path("labels/finish/", merge.finish, name="merge-finish"),
+    path("labels/maps/", maps.maps, name="maps"),
+    path("labels/maps/<int:version>/", maps.map_one, name="map"),
+    path("labels/maps/<int:version>/changes/", maps.map_changes, name="map-changes"),
+    path("labels/maps/<int:version>/runs/", maps.map_runs, name="map-runs"),
+    path("labels/maps/<int:version>/file/<slug:kind>/", maps.map_file, name="map-file"),
     path("review/", review.review, name="review"),
     path("review/take/", review.review_take, name="review-take"),
     path("review/answer/", review.review_answer, name="review-answer"),
