@@ -12,6 +12,7 @@ from django.db import transaction
 
 from annotation.models import Corpus, MapEntry, MergeMap, Prompt, PromptIntent, Response
 from annotation.rows import Candidate, PromptRow
+from annotation.selectors import taxonomy_newest
 from annotation.services import labels_get
 from annotation.text import prompt_key
 from madsafe_web.core.llm.endpoints import endpoint_declare
@@ -54,7 +55,7 @@ def published(**codes: str) -> MergeMap:
     """A published map of these labels."""
     from annotation.models import Category
 
-    made = MergeMap.objects.create(version=1, state=MergeMap.State.PUBLISHED)
+    made = MergeMap.objects.create(version=1, state=MergeMap.State.PUBLISHED, taxonomy=taxonomy_newest())
     for key, pk in labels_get(list(codes)).items():
         MapEntry.objects.create(merge_map=made, label_id=pk, category=Category.objects.get(code=codes[key]))
     return made
