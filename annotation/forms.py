@@ -185,6 +185,26 @@ class MapForm(forms.Form):
     note = forms.CharField(required=False, max_length=300)
 
 
+class EntryFilter(FilterForm):
+    q = forms.CharField(required=False, max_length=60)
+
+
+class DiffFilter(FilterForm):
+    since = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
+
+
+class RunsForm(forms.Form):
+    """Ids of labelling runs, as many as are ticked."""
+
+    runs = forms.TypedMultipleChoiceField(required=False, coerce=int)
+
+    def __init__(self, data: QueryDict) -> None:
+        super().__init__(data)
+        field = self.fields["runs"]
+        assert isinstance(field, forms.TypedMultipleChoiceField)
+        field.choices = [(pk, pk) for pk in data.getlist("runs") if pk.isascii() and pk.isdigit() and len(pk) < 19]
+
+
 class SeatForm(forms.Form):
     seat = id_field()
     token = forms.IntegerField(min_value=0, max_value=2**31 - 1)

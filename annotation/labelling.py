@@ -23,6 +23,11 @@ def runs_labelling() -> QuerySet[Run]:
     return Run.objects.filter(stage__in=LABELLING).order_by("id")
 
 
+def runs_linking() -> QuerySet[Run]:
+    """The labelling runs that ended and gave labels to prompts."""
+    return runs_labelling().exclude(state__in=WORKING).filter(Exists(links_of(OuterRef("pk"))))
+
+
 def runs_unread(merge_map: MergeMap | None) -> frozenset[int]:
     """Ids of the labelling runs that a map does not read; one that names no run reads all, and so does no map."""
     if merge_map is None or not merge_map.runs:
@@ -60,8 +65,7 @@ def runs_next(runs: Sequence[int], left: Sequence[int]) -> tuple[list[int], list
 
     A newer run takes the place of an older one all of whose prompts it labels; otherwise both are read.
     """
-    carrying = runs_labelling().exclude(state__in=WORKING).filter(Exists(links_of(OuterRef("pk"))))
-    new = list(carrying.exclude(pk__in=[*runs, *left]).values_list("id", flat=True))
+    new = list(runs_linking().exclude(pk__in=[*runs, *left]).values_list("id", flat=True))
     read, out = [*runs, *new], list(left)
     for run in new:
         replaced = [older for older in read if older < run and older not in out and _covers(run, older)]

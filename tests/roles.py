@@ -178,6 +178,12 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:label-history-revert": {"POST": only(302, "lead")},
     # the form names no map
     "annotation:map-publish": {"POST": only(404, "lead")},
+    "annotation:maps": {"GET": READ},
+    "annotation:map": {"GET": READ},
+    "annotation:map-changes": {"GET": READ},
+    # to the map, with a message: it is published
+    "annotation:map-runs": {"POST": only(302, "lead")},
+    "annotation:map-file": {"POST": only(200, "lead")},
     "annotation:merge-finish": {"POST": only(404, "lead")},
     "annotation:review": {"GET": READ},
     "annotation:review-take": {"POST": only(302, "reviewer")},

@@ -83,11 +83,19 @@ def make_world(folder: Path) -> World:
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
-        **{**PROMPTS_PARTS, **GUIDELINES, **TEMPLATES, **upload_world()},
+        **{**PROMPTS_PARTS, **GUIDELINES, **TEMPLATES, **upload_world(), **maps_world(published.version)},
         **{f"annotation:label{part}": [labels[0].pk] for part in ("", "-members")},
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
         **{f"admin:{one._meta.app_label}_{one._meta.model_name}_change": [_newest(one)] for one in site._registry},
+    }
+
+
+def maps_world(version: int) -> World:
+    """A version of the merge map, which its pages know by its number."""
+    return {
+        **{f"annotation:map{part}": [version] for part in ("", "-changes", "-runs")},
+        "annotation:map-file": [version, "csv"],
     }
 
 

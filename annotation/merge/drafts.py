@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import transaction
 from django.utils import timezone
 
-from annotation.labelling import labels_to_merge, runs_next
+from annotation.labelling import labels_to_merge, runs_linking, runs_next
 from annotation.merge.rules import rules_apply
 from annotation.models import MapEntry, MergeMap, Taxonomy
 from annotation.selectors import map_draft, taxonomy_newest
@@ -75,6 +75,25 @@ def _complete(draft: MergeMap) -> None:
     entries = [MapEntry(merge_map=draft, label_id=pk) for pk in new]
     MapEntry.objects.bulk_create(entries, batch_size=COPIED, ignore_conflicts=True)
     rules_apply(draft, [entry.label_id for entry in entries])
+
+
+@transaction.atomic
+def map_runs_choose(*, user: User, draft: MergeMap, runs: Collection[int]) -> None:
+    """Let a draft read these labelling runs and leave out all others that there are now.
+
+    Raises StageError when it was published meanwhile, or none of the runs labels anything.
+    """
+    held = MergeMap.objects.select_for_update().filter(pk=draft.pk, state=MergeMap.State.DRAFT).first()
+    if held is None:
+        raise StageError(f"Map {draft} is published and can no longer change. Open the merge page again.")
+    known = list(runs_linking().values_list("id", flat=True))
+    chosen = [pk for pk in known if pk in runs]
+    if not chosen:
+        raise StageError("Choose at least one labelling run.")
+    held.runs, held.runs_left = chosen, [pk for pk in known if pk not in runs]
+    held.save(update_fields=["runs", "runs_left"])
+    _complete(held)
+    audit(user, "map.runs", f"map {draft}", runs=held.runs, left=held.runs_left)
 
 
 @transaction.atomic

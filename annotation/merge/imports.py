@@ -61,13 +61,13 @@ class Taken:
 Become = Callable[[EntryState, Said], EntryState]
 
 
-def map_import(*, user: User | None, path: Path, name: str = "") -> Taken:
-    """Make the draft say about labels what a CSV or JSON file of a map says; rows that cannot be used are left out.
+def map_import(*, user: User | None, rows: Iterable[Said | Refused], name: str) -> Taken:
+    """Make the draft say about labels what rows of a map say (`file_rows`); those that cannot be used are left out.
 
-    `name` is that of the file for people. Raises BadFile for one that cannot be read, StaleDecision when somebody
-    decides meanwhile.
+    `name` says in the history where they came from. Raises StaleDecision when somebody decides meanwhile, BadFile for
+    a file that cannot be read on.
     """
-    return _take(user, list(file_rows(path)), name or path.name, _as_said)
+    return _take(user, list(rows), name, _as_said)
 
 
 def map_apply(*, user: User | None, source: Path | MergeMap) -> Taken:
@@ -153,7 +153,7 @@ def file_rows(path: Path) -> Iterator[Said | Refused]:
     """The rows of a CSV or JSON file of a map. Raises BadFile for one that cannot be read."""
     table = file_layout(path) == "csv"
     for number, record in enumerate(_records(path), 1):
-        yield _row(number, record, table=table)
+        yield row_of(number, record, table=table)
 
 
 def _records(path: Path) -> Iterator[Record | BadRecord]:
@@ -166,7 +166,8 @@ def _records(path: Path) -> Iterator[Record | BadRecord]:
             yield record
 
 
-def _row(number: int, record: Record | BadRecord, *, table: bool) -> Said | Refused:
+def row_of(number: int, record: Record | BadRecord, *, table: bool = False) -> Said | Refused:
+    """A row of a map; in a `table` a text that looks like a formula stands behind a quote."""
     if isinstance(record, BadRecord):
         return Refused(number, record.field, record.reason)
     if not isinstance(record.value, dict):

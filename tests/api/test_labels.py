@@ -143,7 +143,7 @@ def test_the_entries_of_a_map_are_listed(annotator_api: Program) -> None:
     assert rows(annotator_api.ask("merge-maps/", state="published")) == []
 
 
-@pytest.mark.parametrize(("path", "queries"), [("labels/", 7), ("merge-maps/", 2), ("merge-maps/%s/entries/", 3)])
+@pytest.mark.parametrize(("path", "queries"), [("labels/", 8), ("merge-maps/", 2), ("merge-maps/%s/entries/", 3)])
 def test_a_list_costs_the_same_for_many(
     annotator_api: Program, django_assert_num_queries: Any, path: str, queries: int
 ) -> None:

@@ -14,7 +14,7 @@ from django.db import OperationalError
 
 from annotation.merge.diffs import map_diff
 from annotation.merge.exports import KINDS, map_export
-from annotation.merge.imports import Taken, map_apply, map_import
+from annotation.merge.imports import Taken, file_rows, map_apply, map_import
 from annotation.merge.states import StaleDecision
 from annotation.models import MergeMap
 from madsafe_web.core.management.commands.run_pipeline import (
@@ -80,7 +80,8 @@ class Command(BaseCommand):
         self._tell(taken, options)
 
     def _import(self, options: dict[str, Any]) -> None:
-        self._tell(map_import(user=options["user"], path=_file(options["file"])), options)
+        path = _file(options["file"])
+        self._tell(map_import(user=options["user"], rows=file_rows(path), name=path.name), options)
 
     def _tell(self, taken: Taken, options: dict[str, Any]) -> None:
         for one in taken.refused[:MOST_TOLD]:

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from annotation.merge.deciding import labels_decide, labels_theme, step_undo
 from annotation.merge.diffs import map_diff
 from annotation.merge.exports import map_export
-from annotation.merge.imports import map_apply, map_import
+from annotation.merge.imports import file_rows, map_apply, map_import
 from annotation.merge.states import Decision
 from annotation.models import IntentLabel, MapEntry, MergeMap
 from annotation.selectors import map_draft
@@ -99,14 +99,14 @@ def test_what_was_written_is_read_again(kind: str, user: User, labels: list[Inte
     step_undo(user=user, draft=merge_map)
     for label in labels:
         decide(user, label, "PP")
-    taken = map_import(user=user, path=path)
+    taken = map_import(user=user, rows=file_rows(path), name="a file")
     assert (targets(merge_map), taken.read, taken.changed, taken.refused) == (before, 3, 3, ())
     assert merge_map.entries.get(label=labels[0]).theme == "a name"
 
 
 def test_a_file_is_one_step_that_undo_takes_back(user: User, labels: list[IntentLabel], tmp_path: Path) -> None:
     path = file_of(tmp_path, [{"label": "one", "category": "CIA"}, {"label": "three", "category": "PP"}])
-    assert map_import(user=user, path=path).changed == 2
+    assert map_import(user=user, rows=file_rows(path), name="a file").changed == 2
     draft = map_draft()
     assert draft
     step_undo(user=user, draft=draft)
@@ -124,7 +124,7 @@ def test_a_bad_row_is_named_and_the_others_go_on(user: User, labels: list[Intent
         {"label": "three", "category": "PP", "theme": "x" * 61},
         {"label": 5, "category": "PP"},
     ]
-    taken = map_import(user=user, path=file_of(tmp_path, rows))
+    taken = map_import(user=user, rows=file_rows(file_of(tmp_path, rows)), name="a file")
     assert targets(map_draft()) == {"one": "CIA", "=two": "", "three": ""}
     assert [(one.row, one.field) for one in taken.refused] == [
         (2, "label"),
