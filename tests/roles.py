@@ -37,6 +37,7 @@ READ = signed_in(200)
 NO = signed_in(405)  # no such method, whoever asks
 OPEN_POST = {**dict.fromkeys(("GET", "PUT", "PATCH", "DELETE"), everybody(405)), "POST": everybody(302)}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+HTMX_POST = "POST htmx"  # where a fragment is answered instead of the way to a page
 
 
 def admin_tables() -> dict[str, dict[str, Statuses]]:
@@ -169,8 +170,8 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
         for verb in ("assign", "theme", "split", "refuse", "flag", "comment", "discuss")
     },
     # with a message: there is nothing to take back
-    "annotation:label-undo": {"POST": only(302, "annotator", "lead")},
-    "annotation:label-redo": {"POST": only(302, "annotator", "lead")},
+    "annotation:label-undo": {"POST": only(302, "annotator", "lead"), HTMX_POST: only(200, "annotator", "lead")},
+    "annotation:label-redo": {"POST": only(302, "annotator", "lead"), HTMX_POST: only(200, "annotator", "lead")},
     "annotation:label-history": {"GET": READ},
     # the form names no step
     "annotation:label-history-turn": {"POST": only(404, "annotator", "lead")},
@@ -204,7 +205,8 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
 }
 
 
-def statuses(name: str, method: str) -> Statuses:
+def statuses(name: str, method: str, htmx: bool = False) -> Statuses:
     """Role → status at this address. Raises KeyError for an address that the table does not have."""
     unnamed = {**NO, "anonymous": 401} if name.startswith(API) else NO
-    return ADDRESSES[name].get(method, unnamed)
+    plain = ADDRESSES[name].get(method, unnamed)
+    return ADDRESSES[name].get(HTMX_POST, plain) if htmx and method == "POST" else plain

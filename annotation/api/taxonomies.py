@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -85,7 +84,7 @@ class Categories(ApiView):
         version = self.asked.get("taxonomy")
         found = scoped(self.user, Taxonomy).filter(version=version).first() if version else None
         if version and found is None:
-            raise Http404
+            raise serializers.ValidationError({"taxonomy": ["There is no such version."]})
         return Response(CategoryList({"results": categories(found)}).data)
 
 

@@ -116,7 +116,7 @@ def test_a_prompt_tells_its_labels_scores_responses_and_lineage(annotator_api: P
     assert [(one["id"], one["text"], one["safety"]) for one in shown["responses"]] == [(reply.pk, "a reply", 0.9)]
 
 
-@pytest.mark.parametrize(("path", "queries"), [("corpora/", 9), ("prompts/", 8)])
+@pytest.mark.parametrize(("path", "queries"), [("corpora/", 9), ("prompts/", 9)])
 def test_a_list_costs_the_same_for_many(
     annotator_api: Program, django_assert_num_queries: Any, path: str, queries: int
 ) -> None:

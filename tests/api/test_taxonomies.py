@@ -28,4 +28,4 @@ def test_what_is_no_taxonomy_is_refused_and_an_old_base_is_a_conflict(lead_api: 
 
 
 def test_an_unknown_version_has_no_categories(lead_api: Program) -> None:
-    problem(lead_api.ask("categories/", taxonomy=99), 404)
+    problem(lead_api.ask("categories/", taxonomy=99), 400)

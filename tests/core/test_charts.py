@@ -37,7 +37,7 @@ def every_chart() -> list[Chart]:
     return [
         bars(["a"], [1]),
         top_labels({"a": 1}),
-        category_bars({code: 1 for code, *_ in CATEGORIES}, {}),
+        category_bars({code: 1 for code, *_ in CATEGORIES}, {}, {}),
         scenario_distribution({"one": {"a": 1}, "two": {"b": 2}}),
         histogram(["0–10", "11–20"], [3, 0]),
         loss_curve([LossPoint(1, 2.0, 2.1, 6e-7)], epochs=[(0, "1"), (4, "2")]),
@@ -96,6 +96,8 @@ def test_a_cell_that_looks_like_a_formula_is_quoted_in_the_csv():
 
 # --- bars ---
 
+COLOURS = {"OFF": "@--cat-off", "PS": "@--cat-ps"}
+
 
 def test_the_largest_bar_is_on_top():
     chart = bars(["a", "b", "c"], [1, 3, 2])
@@ -119,7 +121,7 @@ def test_top_labels_draws_twenty_and_lists_all():
 
 
 def test_each_category_keeps_its_colour_when_bars_are_sorted():
-    chart = category_bars({"OFF": 1, "PS": 5}, {"OFF": "冒犯侮辱", "PS": "政治言论"})
+    chart = category_bars({"OFF": 1, "PS": 5}, {"OFF": "冒犯侮辱", "PS": "政治言论"}, COLOURS)
     assert chart.figure["data"][0]["y"] == ["OFF 冒犯侮辱", "PS 政治言论"]
     assert chart.figure["data"][0]["marker"]["color"] == ["@--cat-off", "@--cat-ps"]
 

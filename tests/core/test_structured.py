@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 
-from annotation.rows import LabelRow
+from annotation.rows import LabelRow, TaxonomyText
 from annotation.stages import suggest
 from evaluation.judges import parse as judging
 from evaluation.stages import evaluate
 from madsafe_web.core.llm import structured
 from madsafe_web.core.llm.base import Call, Message, Reply, Sampling
 from madsafe_web.core.llm.endpoints import CallKeys
-from madsafe_web.core.llm.parse import SUGGESTION, suggestion
+from madsafe_web.core.llm.parse import CATEGORIES, suggestion, suggestion_schema
 from madsafe_web.core.llm.trying import HELD, endpoint_try
 from madsafe_web.core.models import Endpoint, User
 from tests.core.test_openai_compatible import GOOD, call, converse
@@ -122,9 +122,10 @@ def asked_by(work: Callable[[Any], Coroutine[Any, Any, Any]], text: str) -> tupl
 def test_the_suggestion_of_a_category_is_asked_for_with_its_schema() -> None:
     row = LabelRow(id=1, name="x", language="zh", examples=("y",))
     asked, result = asked_by(
-        lambda ask: suggest.process(row, suggest.Params(), {"zh": "OFF"}, ask), '{"category": "OFF", "confidence": 0.5}'
+        lambda ask: suggest.process(row, suggest.Params(), TaxonomyText(CATEGORIES, {"zh": "OFF"}), ask),
+        '{"category": "OFF", "confidence": 0.5}',
     )
-    assert asked.schema == SUGGESTION and result.value.category == "OFF"
+    assert asked.schema == suggestion_schema(CATEGORIES) and result.value.category == "OFF"
 
 
 def test_a_judge_is_asked_for_a_verdict_with_its_schema() -> None:
@@ -150,7 +151,7 @@ def values(schema: Any) -> Any:
 
 
 def test_what_keeps_to_a_schema_can_be_read() -> None:
-    assert suggestion(json.dumps(values(SUGGESTION))) is not None
+    assert suggestion(json.dumps(values(suggestion_schema(CATEGORIES)))) is not None
     assert judging.verdict(json.dumps(values(judging.SCHEMA))) is not None
 
 

@@ -81,10 +81,10 @@ def test_prompts_are_selected_and_frozen_by_the_codes_of_another_team() -> None:
 
 def test_new_safety_is_sampled_and_judged_by_the_taxonomy_of_the_map() -> None:
     three()
-    merged()
     bench = Corpus.objects.create(name="bench", format="s_eval", role="benchmark")
     for name in NAMES:
         label(prompt(bench, f"基准问题：{name}"), name)
+    merged()
     run = add_run(benchmarks=["new_safety"])
     keys = list(planning.evaluate_keys(run))
     assert list(Item.objects.values_list("category", flat=True)) == ["LAW", "OFF", "ELSE"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from annotation.rows import Candidate, LabelRow, NewResponse, PromptRow, ResponseRow
+from annotation.rows import Candidate, LabelRow, NewResponse, PromptRow, ResponseRow, TaxonomyText
 from annotation.stages import suggest
 from madsafe_web.core.llm.base import Call, Likelihood, Reply
 from madsafe_web.core.runs.stage import Outcome, Result
@@ -77,7 +77,7 @@ def test_the_template_follows_the_language_of_the_prompt() -> None:
 
 def test_a_suggestion_is_read_from_the_json_of_the_reply() -> None:
     ask = Answers('{"category": "CIA", "confidence": 0.9}')
-    result = run(suggest, LabelRow(1, "诈骗", "zh", ("一",)), ask, {"zh": "CIA", "en": "CIA"})
+    result = run(suggest, LabelRow(1, "诈骗", "zh", ("一",)), ask, TaxonomyText(("CIA",), {"zh": "CIA", "en": "CIA"}))
     assert (result.value.category, result.value.confidence) == ("CIA", 0.9)
 
 
