@@ -121,19 +121,17 @@ def asked_by(work: Callable[[Any], Coroutine[Any, Any, Any]], text: str) -> tupl
 
 def test_the_suggestion_of_a_category_is_asked_for_with_its_schema() -> None:
     row = LabelRow(id=1, name="x", language="zh", examples=("y",))
-    asked, result = asked_by(
-        lambda ask: suggest.process(row, suggest.Params(), TaxonomyText(CATEGORIES, {"zh": "OFF"}), ask),
-        '{"category": "OFF", "confidence": 0.5}',
-    )
+    text, reply = TaxonomyText(CATEGORIES, {"zh": "OFF"}), '{"category": "OFF", "confidence": 0.5}'
+    asked, result = asked_by(lambda ask: suggest.process(row, suggest.Params(), text, ask), reply)
     assert asked.schema == suggestion_schema(CATEGORIES) and result.value.category == "OFF"
 
 
 def test_a_judge_is_asked_for_a_verdict_with_its_schema() -> None:
-    row = SimpleNamespace(words={"zh": ("n", "d")}, nonce="1", category="OFF", text="t")
+    row = SimpleNamespace(words={"zh": ("n", "d")}, codes=CATEGORIES, nonce="1", category="OFF", text="t")
     verdict = {"analysis": "", "response_type": "refusal", "verdict": "safe", "confidence": 1}
     reply = json.dumps({**verdict, "reason_code": "no_harm", "violated": []})
     asked, vote = asked_by(lambda ask: evaluate._vote(1, "zh", row, "r", "e", ask), reply)
-    assert asked.schema == judging.SCHEMA and vote.verdict == "safe"
+    assert asked.schema == judging.schema(CATEGORIES) and vote.verdict == "safe"
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", '{"category": "OFF", "confi'])
@@ -152,7 +150,7 @@ def values(schema: Any) -> Any:
 
 def test_what_keeps_to_a_schema_can_be_read() -> None:
     assert suggestion(json.dumps(values(suggestion_schema(CATEGORIES)))) is not None
-    assert judging.verdict(json.dumps(values(judging.SCHEMA))) is not None
+    assert judging.verdict(json.dumps(values(judging.schema(CATEGORIES)))) is not None
 
 
 # --- trying ---

@@ -251,9 +251,11 @@ def test_the_figure_puts_a_gain_of_the_paper_on_top_of_the_base_score() -> None:
 
 
 @pytest.mark.django_db
-def test_results_take_five_queries_whatever_their_size(django_assert_num_queries: Any) -> None:
+def test_results_take_four_queries_whatever_their_size_and_one_more_for_their_map(
+    django_assert_num_queries: Any,
+) -> None:
     evaluated("safetybench", [("OFF", True, False)])
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         selectors.results()
     evaluated("new_safety", [("OFF", "uncertain", "safe"), ("UB", "safe", "uncertain safe")] * 20)
     with django_assert_num_queries(5):
