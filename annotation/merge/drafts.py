@@ -9,9 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.labelling import labels_to_merge, runs_linking, runs_next
+from annotation.merge.operations import draft_locked
 from annotation.merge.rules import rules_apply
 from annotation.models import MapEntry, MergeMap, Taxonomy
-from annotation.selectors import map_draft, taxonomy_newest
+from annotation.selectors import taxonomy_newest
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 from madsafe_web.core.runs.errors import StageError
@@ -29,7 +30,8 @@ def taxonomy_locked() -> Taxonomy:
 def map_draft_open(user: User | None = None) -> MergeMap:
     """The draft map with an entry for every label: the open one completed, or a new copy of the newest version."""
     taxonomy = taxonomy_locked()  # one at a time: two would open two drafts
-    draft = map_draft()
+    # Held, so that nobody publishes it while it is completed: a published map never changes.
+    draft = MergeMap.objects.select_for_update().filter(state=MergeMap.State.DRAFT).first()
     if draft is None:
         parent = MergeMap.objects.order_by("-version").first()
         draft = MergeMap.objects.create(
@@ -83,9 +85,7 @@ def map_runs_choose(*, user: User, draft: MergeMap, runs: Collection[int]) -> No
 
     Raises StageError when it was published meanwhile, or none of the runs labels anything.
     """
-    held = MergeMap.objects.select_for_update().filter(pk=draft.pk, state=MergeMap.State.DRAFT).first()
-    if held is None:
-        raise StageError(f"Map {draft} is published and can no longer change. Open the merge page again.")
+    held = draft_locked(draft)
     known = list(runs_linking().values_list("id", flat=True))
     chosen = [pk for pk in known if pk in runs]
     if not chosen:

@@ -11,11 +11,13 @@ from django.urls import reverse
 
 from annotation.forms import LabelFilter
 from annotation.label_use import LabelUse
+from annotation.merge.operations import changed_fields
 from annotation.merge.proposals import Proposal
 from annotation.merge.telling import step_text
 from annotation.models import (
     Category,
     IntentLabel,
+    LabelChange,
     LabelComment,
     LabelOperation,
     LabelPlace,
@@ -30,6 +32,7 @@ from annotation.text import clean
 
 TOGETHER = 5
 STEPS = 4  # of the history, about this label
+LOOKED_THROUGH = 20  # for these
 SPELLINGS = 12
 
 
@@ -69,7 +72,7 @@ class Selected:
     prompts: int
     category: Category | str | None
     suggestion: Category | NotUsed | None
-    alone_percent: float
+    alone_percent: float | None  # None for a label that no prompt carries
     sources: list[Source]
     together: list[str]
     spellings: list[str]
@@ -103,7 +106,7 @@ def selected_context(
         prompts=state.prompts,
         category=category_of(state.target, categories),
         suggestion=suggestion_of(suggested, categories),
-        alone_percent=100 * use.alone(state.id) / state.prompts,
+        alone_percent=100 * use.alone(state.id) / state.prompts if state.prompts else None,
         sources=_sources(state),
         together=[names[pk] for pk in beside],
         spellings=_spellings(state),
@@ -121,8 +124,14 @@ def actor_of(step: LabelOperation) -> str:
 
 
 def _steps(state: LabelState) -> list[Told]:
-    steps = LabelOperation.objects.filter(changes__entry__label=state.id).select_related("actor").order_by("-id")
+    """The last steps about it, without those that answered it blindly beside other labels: they tell the answer."""
+    changes = LabelChange.objects.filter(entry__label=state.id).select_related("operation__actor").order_by("-id")
+    steps = [one.operation for one in changes[:LOOKED_THROUGH] if not _blind_beside(one)]
     return [Told(actor_of(step), step_text(step), step.created) for step in steps[:STEPS]]
+
+
+def _blind_beside(change: LabelChange) -> bool:
+    return change.operation.verb == LabelOperation.Verb.ASSIGN and changed_fields(change).keys() == {"second"}
 
 
 def _comments(state: LabelState) -> list[Told]:
@@ -140,7 +149,7 @@ def _sources(state: LabelState) -> list[Source]:
     rows = counted.annotate(n=Count("prompt", distinct=True)).order_by("-n", "prompt__corpus__name")
     found, start = [], 0.0
     for name, n in rows:
-        percent = 100 * n / state.prompts
+        percent = 100 * n / max(state.prompts, n)  # a run that the map does not read may be all there is
         found.append(Source(name, n, percent, start))
         start += percent
     return found

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django.http import Http404
+
 from annotation import forms
 from annotation.forms import LabelFilter
 from annotation.merge.proposals import Proposal, proposals
@@ -68,7 +70,7 @@ def items_listed(
 
 
 def pane_context(label_id: int, filters: LabelFilter) -> Context:
-    """Only the side with one label; `selected` is None for a label that no prompt carries."""
+    """Only the side with one label; `selected` is None for a label that is not one to merge."""
     state = merge_state()
     known = categories_of(state.merge_map)
     chosen = next((one for one in state.labels if one.id == label_id), None)
@@ -78,10 +80,12 @@ def pane_context(label_id: int, filters: LabelFilter) -> Context:
 
 
 def members_context(label_id: int, filters: LabelFilter) -> Context:
-    """The labels of the proposal that a label stands in; without one the label alone."""
+    """The labels of the proposal that a label stands in; without one the label alone. Raises Http404."""
     state = merge_state()
     known = categories_of(state.merge_map)
     states = {one.id: one for one in state.labels}
+    if label_id not in states:
+        raise Http404
     held = (one for one in proposals(state.merge_map, state.use) if label_id in one.labels)
     items = [proposed(one, states, known) for one in held] or [single(states[label_id], known)]
     return {"item": items[0], "query": filters.place()}

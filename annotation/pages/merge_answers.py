@@ -69,14 +69,19 @@ def lines_after(touched: Touched, filters: LabelFilter, decided: bool, apart: bo
     if filters.state_name != "undecided":
         return Lines(swapped={pk: [single(states[pk], known)] for pk in touched.labels if pk in states})
     if filters.view_name == "undecided":
-        stay = {} if decided else {pk: [single(states[pk], known)] for pk in touched.labels if states[pk].undecided}
+        stay = {} if decided else {pk: [single(states[pk], known)] for pk in touched.labels if _open(states, pk)}
         return Lines(swapped=stay, gone=[pk for pk in touched.labels if pk not in stay])
     kept = touched.rest if decided or apart else (*touched.labels, *touched.rest)
-    left = [states[pk] for pk in kept if pk in states and states[pk].undecided]
+    left = [states[pk] for pk in kept if _open(states, pk)]
     items = [_joined(left, use, known, ticked=not decided)] if left else []
     if apart:
-        items += [single(states[pk], known) for pk in touched.labels if states[pk].undecided]
+        items += [single(states[pk], known) for pk in touched.labels if _open(states, pk)]
     return Lines(swapped={touched.place: items}) if items else Lines(gone=[touched.place])
+
+
+def _open(states: Mapping[int, LabelState], label: int) -> bool:
+    """Whether a label is still to be decided; one that the map does not read any more is not."""
+    return label in states and states[label].undecided
 
 
 def _joined(states: Sequence[LabelState], use: LabelUse, known: Mapping[str, Category], ticked: bool = True) -> Item:

@@ -108,7 +108,11 @@ def history_revert(request: HttpRequest) -> HttpResponse:
     if not form.is_valid() or draft is None:
         messages.error(request, _("The period could not be read. Nothing was changed."))
         return redirect("annotation:label-history")
-    done = operations_revert(draft=draft, user=person(request), **form.period())
+    try:
+        done = operations_revert(draft=draft, user=person(request), **form.period())
+    except StageError as error:  # it was published meanwhile
+        messages.error(request, str(error))
+        return redirect("annotation:label-history")
     messages.success(request, _("%(count)s steps were taken back.") % {"count": done.steps})
     if done.left:
         text = _("Left as they are, since somebody else changed them: %(labels)s.")

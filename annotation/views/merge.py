@@ -55,7 +55,7 @@ def label(request: HttpRequest, pk: int) -> HttpResponse:
 @needs("browse")
 def members(request: HttpRequest, pk: int) -> HttpResponse:
     """The labels of a proposal, asked for when it is opened."""
-    get_object_or_404(scoped(request.user, IntentLabel).filter(intents__isnull=False).distinct(), pk=pk)
+    get_object_or_404(scoped(request.user, IntentLabel), pk=pk)
     return render(request, "annotation/merge/members.html", members_context(pk, LabelFilter(request.GET)))
 
 

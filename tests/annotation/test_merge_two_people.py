@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
+from django.urls import reverse
 
 from annotation import label_use
 from annotation.merge.blind import policy_set
@@ -15,8 +16,8 @@ from annotation.merge.states import Decision, StaleDecision
 from annotation.models import LabelOpinion, MergeMap
 from madsafe_web.core.access import scoped
 from madsafe_web.core.models import AuditEvent, User
-from tests.annotation.merge_steps import as_stored, decide, draft_of, replayed, seen, standing
-from tests.factories import make_user
+from tests.annotation.merge_steps import as_stored, decide, draft_of, entry, replayed, seen, standing
+from tests.factories import make_user, sign_in
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,16 @@ def second() -> User:
 def test_a_first_answer_decides_nothing(draft: MergeMap, first: User) -> None:
     decide(draft, first, "CIA", "one")
     assert standing(draft, "one") == ("", "waiting")
+
+
+def test_the_history_of_a_label_does_not_tell_what_was_answered_blindly_beside_others(
+    draft: MergeMap, first: User, second: User
+) -> None:
+    decide(draft, first, "CIA", "one", "three")
+    address = reverse("annotation:label", args=[entry(draft, "one").label_id])
+    steps = sign_in(second).get(address).context["selected"].steps
+    step_undo(user=first, draft=draft)
+    assert steps == sign_in(second).get(address).context["selected"].steps == []
 
 
 def test_two_equal_answers_decide(draft: MergeMap, first: User, second: User) -> None:

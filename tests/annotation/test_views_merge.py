@@ -181,6 +181,16 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_labels(
     assert few <= 34
 
 
+def test_a_label_that_no_prompt_carries_is_shown_and_decided_like_others(annotator: Person) -> None:
+    label = make_label("imported alone")
+    assert listed(annotator.get(MERGE, {"view": "flat", "state": "all"})) == ["imported alone"]
+    for address in ("label", "label-members"):
+        shown = annotator.get(reverse(f"annotation:{address}", args=[label.pk]), headers={"HX-Request": "true"})
+        assert (shown.status_code, "imported alone" in shown.content.decode()) == (200, True)
+    assign(annotator, label, "CIA")
+    assert target(label) == "CIA"
+
+
 # --- deciding ---
 
 
