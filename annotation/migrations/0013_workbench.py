@@ -121,6 +121,21 @@ class Migration(migrations.Migration):
             name='examples_zh',
             field=models.TextField(blank=True, default=''),
         ),
+        migrations.AlterField(  # these three go: without a value until they do, so that they can be brought back
+            model_name='labeloperation',
+            name='label',
+            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, to='annotation.intentlabel'),
+        ),
+        migrations.AlterField(
+            model_name='labeloperation',
+            name='before',
+            field=models.JSONField(null=True),
+        ),
+        migrations.AlterField(
+            model_name='labeloperation',
+            name='after',
+            field=models.JSONField(null=True),
+        ),
         migrations.AddField(
             model_name='labeloperation',
             name='parent',

@@ -29,6 +29,21 @@ def carry(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
     get("annotation", "MergeMap").objects.update(runs=runs)
 
 
+def carry_back(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
+    """The change of an operation becomes its own again; those of several labels were refused by 0016."""
+    get = apps.get_model
+    operations = []
+    for change in get("annotation", "LabelChange").objects.select_related("operation", "entry"):
+        step = change.operation
+        step.label_id = change.entry.label_id
+        step.before, step.after = (
+            {key: value for key, value in state.items() if key not in PLAIN} for state in (change.before, change.after)
+        )
+        operations.append(step)
+    fields = ["label", "before", "after"]
+    get("annotation", "LabelOperation").objects.bulk_update(operations, fields, batch_size=200)
+
+
 class Migration(migrations.Migration):
     dependencies = [("annotation", "0013_workbench")]
-    operations = [migrations.RunPython(carry, migrations.RunPython.noop)]
+    operations = [migrations.RunPython(carry, carry_back)]

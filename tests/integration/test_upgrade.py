@@ -129,6 +129,18 @@ def test_a_release_is_brought_up_to_date_used_and_brought_back(released: Install
 
 
 @pytest.mark.slow
+def test_nothing_is_lost_by_going_back_to_a_version_without_room_for_it(released: Installation) -> None:
+    migrate(released)
+    program = "from annotation.models import Taxonomy; Taxonomy.objects.create(version=2, name='Ours')"
+    assert released.manage("shell", "-v0", "-c", program).code == 0
+    refused = released.manage("migrate", "-v0", "core", "0001")
+    assert refused.code == 1
+    assert "no place for 1 versions of the categories. To go back, restore the backup" in refused.err
+    migrate(released)
+    assert released.rows("SELECT name FROM annotation_taxonomy WHERE version = 2") == [("Ours",)]
+
+
+@pytest.mark.slow
 def test_a_backup_of_a_release_is_restored_and_brought_up_to_date(
     released: Installation, vendor: str, stack: ExitStack, tmp_path: Path
 ) -> None:
