@@ -25,9 +25,8 @@ from madsafe_web.core.runs.service import FINISHED
 from madsafe_web.core.runs.stages import point
 from madsafe_web.core.textio import sha256_file
 
-SEEDED = frozenset(
-    {"django_content_type", "auth_permission", "annotation_taxonomy", "annotation_category", "core_audithead"}
-)
+# Those that hold on to others first, as they have to be emptied.
+SEEDED = ("auth_permission", "django_content_type", "annotation_category", "annotation_taxonomy", "core_audithead")
 BOUND_TO_PATHS = ("import", "import_labels", "train")  # stages whose unfinished runs name files by their whole path
 Node = tuple[str, str]
 
@@ -119,8 +118,7 @@ def _bring_back(file: BinaryIO, manifest: Manifest, wanted: set[str], models: di
         with transaction.atomic():
             stood = audit_triggers.standing(connection)
             audit_triggers.drop(connection)
-            for table in SEEDED & set(models):
-                models[table]._base_manager.all().delete()
+            _empty(models)
             counts = dict.fromkeys(manifest.tables, 0)
             for member, content in members(file):
                 kind, _, name = member.partition("/")
@@ -138,6 +136,13 @@ def _bring_back(file: BinaryIO, manifest: Manifest, wanted: set[str], models: di
         for path in written:
             path.unlink(missing_ok=True)
         raise
+
+
+def _empty(models: dict[str, rows.Model]) -> None:
+    """Take away what migrations made: the backup has those rows too."""
+    for table in SEEDED:
+        if table in models:
+            models[table]._base_manager.all().delete()
 
 
 def _load(table: str, manifest: Manifest, models: dict[str, rows.Model], data: bytes) -> int:
