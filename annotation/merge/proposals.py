@@ -11,7 +11,7 @@ from functools import lru_cache
 from django.db.models import Max
 
 from annotation.clustering.nearest import Links, links
-from annotation.label_use import LabelUse
+from annotation.label_counts import LabelUse
 from annotation.merge.gathering import Known, Member, Proposal, Reason, Stored, gather, groups_of
 from annotation.merge.states import DROP
 from annotation.models import DecidedBy, LabelPair, LabelSuggestion, MapEntry, MergeMap, RefusedPair

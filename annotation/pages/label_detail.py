@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.db.models import Count
 from django.urls import reverse
 
 from annotation.forms import LabelFilter
-from annotation.label_use import LabelUse
 from annotation.merge.operations import changed_fields
-from annotation.merge.proposals import Proposal
 from annotation.merge.telling import step_text
 from annotation.models import (
     Category,
@@ -29,6 +28,10 @@ from annotation.pages.labels import LabelState, NotUsed, category_of, suggestion
 from annotation.pages.merge_items import Mark, marks, reasons_of
 from annotation.selectors import EXAMPLES
 from annotation.text import clean
+
+if TYPE_CHECKING:
+    from annotation.label_counts import LabelUse
+    from annotation.merge.proposals import Proposal
 
 TOGETHER = 5
 STEPS = 4  # of the history, about this label

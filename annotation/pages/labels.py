@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from annotation.label_use import LabelUse
 from annotation.labelling import labels_to_merge
 from annotation.merge.states import DROP
 from annotation.models import Category, MapEntry, MergeMap
 from annotation.selectors import map_draft, side, suggestions_usable
+
+if TYPE_CHECKING:
+    from annotation.label_counts import LabelUse
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.http import Http404
 
 from annotation import forms
 from annotation.forms import LabelFilter
-from annotation.merge.proposals import Proposal, proposals
 from annotation.merge.telling import step_text
 from annotation.models import Category, Corpus, LabelOperation, MergeMap
 from annotation.pages.label_detail import actor_of, selected_context
@@ -22,6 +21,9 @@ from annotation.selectors import categories_of, merge_waiting
 from madsafe_web.core.access import can
 from madsafe_web.core.models import User
 
+if TYPE_CHECKING:
+    from annotation.merge.proposals import Proposal
+
 MOST_SENT = 500
 HISTORY = 6
 Kind = LabelOperation.Kind
@@ -32,7 +34,7 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
     """The whole page for one person."""
     state = merge_state()
     known = categories_of(state.merge_map)
-    found = proposals(state.merge_map, state.use)
+    found = state.proposals()
     items = items_listed(state, filters, known, found)
     selected = _selected(state, items, filters)
     return {
@@ -74,7 +76,7 @@ def pane_context(label_id: int, filters: LabelFilter) -> Context:
     state = merge_state()
     known = categories_of(state.merge_map)
     chosen = next((one for one in state.labels if one.id == label_id), None)
-    found = proposals(state.merge_map, state.use)
+    found = state.proposals()
     selected = selected_context(chosen, state.use, known, filters, found) if chosen else None
     return {"selected": selected, "query": filters.place()}
 
@@ -86,7 +88,7 @@ def members_context(label_id: int, filters: LabelFilter) -> Context:
     states = {one.id: one for one in state.labels}
     if label_id not in states:
         raise Http404
-    held = (one for one in proposals(state.merge_map, state.use) if label_id in one.labels)
+    held = (one for one in state.proposals() if label_id in one.labels)
     items = [proposed(one, states, known) for one in held] or [single(states[label_id], known)]
     return {"item": items[0], "query": filters.place()}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from annotation.forms import LabelFilter
-from annotation.label_use import LabelUse, label_use
+from annotation.label_use import label_use
 from annotation.labelling import runs_read
 from annotation.merge.states import StaleDecision
 from annotation.models import Category, LabelChange, LabelOperation
@@ -17,6 +17,9 @@ from annotation.pages.merge import Context, history_context
 from annotation.pages.merge_items import Item, single, together
 from annotation.selectors import categories_of
 from madsafe_web.core.models import User
+
+if TYPE_CHECKING:
+    from annotation.label_counts import LabelUse
 
 
 @dataclass(frozen=True, slots=True)

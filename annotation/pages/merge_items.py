@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
 from annotation.forms import EVIDENCE
-from annotation.merge.proposals import Proposal
 from annotation.merge.states import DROP
 from annotation.models import Category, DecidedBy
 from annotation.pages.labels import LabelState, NotUsed, category_of, suggestion_of
+
+if TYPE_CHECKING:
+    from annotation.merge.proposals import Proposal
 
 SURE = 0.9  # from this confidence on a suggestion is strong evidence
 Categories = Mapping[str, Category]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from annotation.label_use import combine, label_use
+from annotation.label_counts import combine
+from annotation.label_use import label_use
 from tests.factories import make_label, make_prompts, make_run
 
 USE = combine([(1, 10), (1, 11), (2, 10), (3, 10), (3, 11), (3, 11), (4, 12)])
