@@ -205,6 +205,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--operations", type=int, default=1000, help="of each person")
     options = parser.parse_args(arguments)
     common.setup_django()
+    common.end_on_signals()
     database = postgres_database() if options.database == "postgresql" else nullcontext("")
     with (
         tempfile.TemporaryDirectory(prefix="madsafe-performance-") as folder,

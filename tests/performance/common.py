@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +19,12 @@ def setup_django() -> None:
     import django
 
     django.setup()
+
+
+def end_on_signals() -> None:
+    """From here on a call to end leaves the blocks that were entered, and so ends what was started in them."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, frame: sys.exit(128 + number))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
