@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Max
 
 from annotation.labelling import links_of
@@ -26,6 +27,7 @@ from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.stage import Outcome
+from madsafe_web.core.runs.starting import run_queue
 from madsafe_web.core.textio import BadFile, BadRecord, Record, read_any, sha256_file
 
 STAGE = "import_labels"
@@ -58,16 +60,38 @@ def label_import(*, path: Path, corpus: int | None, user: User | None) -> Run:
 
     Raises ConfigError when there is no such file or corpus, or the corpus was withdrawn.
     """
+    values = _values(path, corpus)
+    return _before(path, values) or service.run_create(stage_name=STAGE, values=values, user=user)
+
+
+@transaction.atomic
+def label_import_start(*, user: User, path: str, corpus: int | None) -> tuple[Run, bool]:
+    """Start the import of a kept file (`uploading.keep`), or go on with that of the same file; whether it is a new one.
+
+    Raises ConfigError as `label_import` does.
+    """
+    kept = Path(settings.BASE_DIR, path)
+    values = _values(kept, corpus)
+    before = _before(kept, values)
+    run = before or service.run_create(stage_name=STAGE, values=values, user=user)
+    run_queue(run=run, user=user, verb="run.resume" if before else "run.start")
+    return run, before is None
+
+
+def _values(path: Path, corpus: int | None) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(f"There is no file {path}. Correct the path.")
     if corpus is not None and not Corpus.objects.filter(pk=corpus, withdrawn=None).exists():
         raise ConfigError(f"There is no corpus {corpus} in use. Name one by its id.")
-    values = {"path": portable(path), "corpus": corpus}
+    return {"path": portable(path), "corpus": corpus}
+
+
+def _before(path: Path, values: Mapping[str, Any]) -> Run | None:
     digest = sha256_file(path)
     for run in Run.objects.filter(stage=STAGE, params=values).exclude(state=Run.State.CANCELLED).order_by("-pk"):
         if _cursor(run).get("sha256", digest) == digest:
             return run
-    return service.run_create(stage_name=STAGE, values=values, user=user)
+    return None
 
 
 def _cursor(run: Run) -> dict[str, Any]:

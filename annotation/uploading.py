@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import re
 import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +144,16 @@ def keep(file: UploadedFile[bytes]) -> str:
     finally:
         part.unlink(missing_ok=True)
     return portable(kept)
+
+
+@contextmanager
+def on_disk(file: UploadedFile[bytes]) -> Iterator[Path]:
+    """A file that is read at once and not kept: where it lies while entered. Raises OSError."""
+    with tempfile.TemporaryDirectory(prefix="madsafe-") as folder:
+        path = Path(folder, safe_name(file.name or ""))
+        with path.open("wb") as out:
+            out.writelines(file.chunks())
+        yield path
 
 
 def hashed(part: Path, name: str) -> Path:

@@ -21,6 +21,7 @@ from madsafe_web.core.models import ApiToken, User
 from tests.factories import make_user
 
 UNKNOWN = 987_654_321
+YEAR = {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,11 @@ CASES = (
     ),
     Case("unknown labels", "api:label-refuse", "lead", sent(together=[UNKNOWN, UNKNOWN + 1])),
     Case("an unknown label", "api:label-comment", "lead", sent(label=UNKNOWN, text="a note")),
+    Case("an unknown map", "api:map-diff", "lead", sent(against=UNKNOWN), "GET", 400),
+    *(
+        Case("a person who took no step", "api:label-history-revert", "lead", sent(person="nobody", **YEAR), method)
+        for method in ("GET", "POST")
+    ),
     *(
         Case("the blind answer of somebody else", address, role, blind_answer_of_somebody_else, "GET", 200)
         for address in ("api:label-history", "api:label-conflicts")

@@ -73,9 +73,19 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     },
     "api:label-conflicts": {"GET": READ},
     "api:label-history": {"GET": READ},
+    # its map is published
+    **{f"api:label-history-{verb}": {"POST": only(409, "annotator", "lead")} for verb in ("undo", "redo")},
+    # nobody and no time is named
+    "api:label-history-revert": {"GET": only(400, "lead"), "POST": only(400, "lead")},
+    # no file is sent
+    "api:label-import": {"POST": only(400, "lead")},
     "api:maps": {"GET": READ},
     "api:map": {"GET": READ},
     "api:map-entries": {"GET": READ},
+    "api:map-diff": {"GET": READ},
+    "api:map-file": {"GET": only(200, "lead")},
+    # the body holds no rows
+    "api:map-import": {"POST": only(400, "lead")},
     # it is published already, and no merge waits
     "api:map-publish": {"POST": only(409, "lead")},
     "api:map-finish": {"POST": only(409, "lead")},

@@ -28,7 +28,7 @@ JSON = "application/json"
 HTMX = {"HX-Request": "true"}
 ADMIN = "admin:"
 # A program reads a file by GET. That it did is noted in the audit record, and nothing else is written.
-NOTED = {"api:set-file"}
+NOTED = {"api:set-file", "api:map-file"}
 OPEN = {"set-theme", "set-language"}  # lead anybody back to where they were
 each_address = pytest.mark.parametrize("name", NAMES)
 Note = Callable[[str, object], None]

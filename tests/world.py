@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.db.models import Model
 
+from annotation.merge.deciding import label_comment
 from annotation.models import Prompt
 from madsafe_web.admin import site
 from madsafe_web.core.accounts.tokens import token_create
@@ -65,6 +66,7 @@ def make_world(folder: Path) -> World:
     evaluated("safetybench", [("OFF", True, False), ("IA", False, True)])
     evaluated("new_safety", JUDGED)
     make_queue(3)
+    step = label_comment(user=User.objects.get(username="lead"), label=labels[3].pk, text="a note")
     published = make_map(published=True)
     endpoint = make_endpoint()
     person = make_user("somebody else")
@@ -73,6 +75,7 @@ def make_world(folder: Path) -> World:
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
         **{f"api:user{part}": [person.pk] for part in ("", *API_USER_PARTS)},
+        **{f"api:label-history-{verb}": [step.pk] for verb in ("undo", "redo")},
         **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
         **dict.fromkeys(("dry:detail", "dry:progress"), [make_run("dry_run", params={"stage": "label"}).pk]),
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
@@ -114,7 +117,8 @@ def api_world(run: int, made: int, training: int, label: int, prompt: Prompt, me
         **{f"api:corpus{part}": [prompt.corpus_id] for part in ("", "-rejected", "-withdraw")},
         "api:prompt": [prompt.pk],
         "api:label": [label],
-        **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-publish", "-finish")},
+        **{f"api:map{part}": [merge_map] for part in ("", "-entries", "-diff", "-publish", "-finish")},
+        "api:map-file": [merge_map, "csv"],
         "api:set": [made],
         "api:set-file": [made, "card"],
         "api:training": [training],

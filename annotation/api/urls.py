@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from annotation.api import corpora, label_steps, labels, maps, prompts, review, taxonomies, withdrawing
+from annotation.api import (
+    corpora,
+    history,
+    label_files,
+    label_steps,
+    labels,
+    map_files,
+    maps,
+    prompts,
+    review,
+    taxonomies,
+    withdrawing,
+)
 
 urlpatterns = [
     path("taxonomies/", taxonomies.Taxonomies.as_view(), name="taxonomies"),
@@ -24,9 +36,16 @@ urlpatterns = [
     path("labels/comment/", label_steps.LabelNote.as_view(), name="label-comment"),
     path("labels/conflicts/", label_steps.LabelConflicts.as_view(), name="label-conflicts"),
     path("labels/history/", label_steps.LabelHistory.as_view(), name="label-history"),
+    path("labels/history/<int:pk>/undo/", history.StepUndo.as_view(), name="label-history-undo"),
+    path("labels/history/<int:pk>/redo/", history.StepRedo.as_view(), name="label-history-redo"),
+    path("labels/history/revert/", history.HistoryRevert.as_view(), name="label-history-revert"),
+    path("labels/import/", label_files.LabelImport.as_view(), name="label-import"),
     path("merge-maps/", maps.Maps.as_view(), name="maps"),
     path("merge-maps/<int:pk>/", maps.MapOne.as_view(), name="map"),
     path("merge-maps/<int:pk>/entries/", maps.MapEntries.as_view(), name="map-entries"),
+    path("merge-maps/<int:pk>/diff/", map_files.MapChanges.as_view(), name="map-diff"),
+    path("merge-maps/<int:pk>/files/<str:kind>/", map_files.MapFile.as_view(), name="map-file"),
+    path("merge-maps/import/", map_files.MapImport.as_view(), name="map-import"),
     path("merge-maps/<int:pk>/publish/", maps.MapPublish.as_view(), name="map-publish"),
     path("merge-maps/<int:pk>/finish/", maps.MapFinish.as_view(), name="map-finish"),
     path("review/", review.Review.as_view(), name="review"),

@@ -33,6 +33,11 @@ class Changed:
     theme_after: str
     prompts: int
 
+    @property
+    def id(self) -> int:
+        """Its place in a list that is given in pages."""
+        return self.label
+
 
 @dataclass(frozen=True, slots=True)
 class MapDiff:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import FileResponse, Http404
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from madsafe_web.core.access import scoped
 from madsafe_web.core.api.paging import ListQuery
+from madsafe_web.core.api.raw import FILE, RawRenderer
 from madsafe_web.core.api.views import ApiView, ListView
 from pipeline import set_pages
 from pipeline.models import AlignmentSet
@@ -66,17 +65,6 @@ class SetQuery(ListQuery):
     state = serializers.ChoiceField(choices=AlignmentSet.State.choices, required=False)
 
 
-class RawRenderer(BaseRenderer):
-    """A file as it lies on the disk; beside it JSON for what goes wrong."""
-
-    media_type = "application/octet-stream"
-    format = "raw"
-    render_style = "binary"
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> Any:
-        return JSONRenderer().render(data)
-
-
 def set_lines(sets: list[AlignmentSet]) -> list[dict[str, Any]]:
     """Sets, each with its map, as lines of a list, in one query."""
     held = set_pages.sample_counts(sets)
@@ -127,7 +115,7 @@ class SetFile(ApiView):
 
     @extend_schema(
         operation_id="sets_file",
-        responses={(200, "application/octet-stream"): OpenApiResponse(OpenApiTypes.BINARY, "The file.")},
+        responses=FILE,
     )
     def get(self, request: Request, pk: int, kind: str) -> Any:
         """Fetch a file of a set: `export` or `card`. The audit record notes who did."""
