@@ -22,19 +22,20 @@ from annotation.models import Corpus, Prompt, PromptIntent
 from annotation.services import labels_get
 from annotation.storing import ROOM
 from madsafe_web.core.llm.parse import label_key
-from madsafe_web.core.models import Run, RunRow, User
+from madsafe_web.core.models import RowTrail, Run, RunRow, User
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.errors import ConfigError, StageError
 from madsafe_web.core.runs.job import Job
 from madsafe_web.core.runs.stage import Outcome
 from madsafe_web.core.runs.starting import run_queue
-from madsafe_web.core.textio import BadFile, BadRecord, Record, read_any, sha256_file
+from madsafe_web.core.textio import BadFile, BadRecord, Record, kept_value, read_any, sha256_file
 
 STAGE = "import_labels"
 LABEL, SOURCE = "label", "traceid"  # the fields of a row
 MOST_CHARACTERS = 1000  # of IntentLabel.name
 BATCH_ROWS = 2000
 MOST_TOLD = 20  # rejected rows, by the command
+FIELD, MESSAGE = 40, 500  # characters that a row has room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,12 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A row that cannot be used; `reason` completes "the row ..."."""
+    """A row that cannot be used; `reason` completes "the row ...", `raw` is the row as it came."""
 
     number: int
     field: str
     reason: str
+    raw: str = ""
 
 
 def label_import(*, path: Path, corpus: int | None, user: User | None) -> Run:
@@ -164,12 +166,14 @@ class _Import:
                 run=self.job.run,
                 subject=str(one.number),
                 outcome=Outcome.REJECTED,
-                error_class=one.field[:40],
-                message=one.reason,
+                error_class=one.field[:FIELD],
+                message=one.reason[:MESSAGE],
             )
             for one in refused
         ]
         RunRow.objects.bulk_create(rows)
+        trails = [RowTrail(run=self.job.run, subject=str(one.number), raw=one.raw) for one in refused if one.raw]
+        RowTrail.objects.bulk_create(trails, batch_size=100)
         ids = labels_get([row.label for row in named])
         new = self._link(named, ids) if self.job.params.corpus else self._count(named)
         return {"kept": new, "duplicate": len(named) - new, "rejected": len(refused)}
@@ -217,18 +221,24 @@ def _prompts(corpus: int | None) -> dict[str, tuple[int, ...]] | None:
 def row_of(record: Record | BadRecord, prompts: Mapping[str, tuple[int, ...]] | None) -> Named | Refused:
     """A row of the file; with `prompts` (source id → ids) it has to name some of them, without it must name none."""
     if isinstance(record, BadRecord):
-        return Refused(record.number, record.field, record.reason)
+        return Refused(record.number, record.field, record.reason, record.raw)
+    found = _read(record, prompts)
+    return found if isinstance(found, Named) else Refused(record.number, *found, kept_value(record.value))
+
+
+def _read(record: Record, prompts: Mapping[str, tuple[int, ...]] | None) -> Named | tuple[str, str]:
+    """What a row says, or the field that is wrong with it ("": the whole) and why."""
     if not isinstance(record.value, dict):
-        return Refused(record.number, "", "is no object with named fields")
+        return "", "is no object with named fields"
     number, label, source = record.number, record.value.get(LABEL), record.value.get(SOURCE)
     if not isinstance(label, str) or not label_key(label):
-        return Refused(number, LABEL, "is missing, empty or no text")
+        return LABEL, "is missing, empty or no text"
     label = label.strip()
     if len(label) > MOST_CHARACTERS:
-        return Refused(number, LABEL, f"is longer than {MOST_CHARACTERS} characters")
+        return LABEL, f"is longer than {MOST_CHARACTERS} characters"
     if prompts is None:
-        return Refused(number, SOURCE, "names a prompt: say which corpus it is in") if source else Named(number, label)
+        return (SOURCE, "names a prompt: say which corpus it is in") if source else Named(number, label)
     if isinstance(source, bool) or not isinstance(source, str | int) or not str(source).strip():
-        return Refused(number, SOURCE, "is missing or empty")
+        return SOURCE, "is missing or empty"
     found = prompts.get(str(source).strip()[: ROOM["source_id"]])
-    return Named(number, label, found) if found else Refused(number, SOURCE, "names no prompt of the corpus")
+    return Named(number, label, found) if found else (SOURCE, "names no prompt of the corpus")

@@ -21,7 +21,7 @@ from annotation.pieces import uploads_forget
 from annotation.versions import data_changed
 from madsafe_web.core.audit import audit
 from madsafe_web.core.method import WORKING, run_name
-from madsafe_web.core.models import Generation, Run, RunRow, User
+from madsafe_web.core.models import Generation, RowTrail, Run, RunRow, User
 from madsafe_web.core.runs import dry, service, tasks
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
@@ -95,6 +95,7 @@ def _close(job: Job, corpus: Corpus) -> None:
     with job.commit() as progress:
         Corpus.objects.filter(pk=corpus.pk).update(withdrawn=timezone.now(), exportable=False)
         RejectedImport.objects.filter(corpus=corpus).update(raw="")
+        RowTrail.objects.filter(run__in=[run.pk for run in _label_imports() if _is_into(run, corpus)]).update(raw="")
         progress.cursor = {"after": 0, "done": 0, "runs": dry.forget()}
 
 
@@ -186,14 +187,26 @@ def _remove_uploads(corpus: Corpus) -> int:
     kept = Path(settings.VAR_DIR, "uploads").resolve()
     others = Corpus.objects.exclude(pk=corpus.pk).filter(withdrawn=None)
     needed = {path for rows in imports_of(list(others)).values() for one in rows for path in one.paths}
-    paths = {path for one in imports_of([corpus]).get(corpus.pk, []) for path in one.paths} - needed
-    files = [file for path in paths if (file := Path(settings.BASE_DIR, path).resolve()).is_file()]
+    labels = list(_label_imports())
+    needed |= {run.params["path"] for run in labels if not _is_into(run, corpus)}
+    paths = {path for one in imports_of([corpus]).get(corpus.pk, []) for path in one.paths}
+    paths |= {run.params["path"] for run in labels if _is_into(run, corpus)}
+    files = [file for path in paths - needed if (file := Path(settings.BASE_DIR, path).resolve()).is_file()]
     # Sent once more, a file may wait for an import that would be refused. Asked before the files that tell it are gone.
     waiting = uploads_forget({corpus.sha256, *map(sha256_file, files)})
     sent = [file for file in files if file.is_relative_to(kept)]
     for file in sent:
         file.unlink()
     return waiting + len(sent)
+
+
+def _label_imports() -> QuerySet[Run]:
+    """The imports of files of labels: a row of one may hold anything beside a label."""
+    return Run.objects.filter(stage="import_labels")
+
+
+def _is_into(run: Run, corpus: Corpus) -> bool:
+    return bool(run.params.get("corpus") == corpus.pk)
 
 
 def _overwrite_freed_space() -> None:

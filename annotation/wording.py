@@ -33,6 +33,11 @@ ROWS = (
     _("has an empty first turn of a person"),
     _("has a first turn of a person that is %(kind)s"),
     _("names no scenario"),
+    _("is no object with named fields"),
+    _("is missing, empty or no text"),
+    _("is longer than %(most)s characters"),
+    _("names a prompt: say which corpus it is in"),
+    _("names no prompt of the corpus"),
     _("ends the reading of this file: %(problem)s"),
 )
 WARNINGS = (

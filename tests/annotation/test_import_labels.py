@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.urls import reverse
+from django.utils import translation
 
 from annotation import label_import
 from annotation.merge.drafts import map_draft_open
 from annotation.models import Corpus, IntentLabel, LabelSpelling, PromptIntent
-from madsafe_web.core.models import Run
+from madsafe_web.core.models import Run, User
 from madsafe_web.core.runs.stage import Outcome
-from tests.factories import make_corpus, make_prompt
+from tests.factories import Person, make_corpus, make_prompt, make_user, sign_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -104,6 +106,49 @@ def test_a_rejected_row_is_kept_and_told_with_its_reason(command: Command, corpu
         ("4", "traceid"),
         ("5", ""),
     ]
+    assert list(Run.objects.get().trails.order_by("pk").values_list("subject", "raw")) == [
+        ("2", '{"traceid": "c", "label": "x"}'),
+        ("3", '{"traceid": "a"}'),
+        ("4", '{"label": "x"}'),
+        ("5", "5"),
+    ]
+
+
+def test_a_row_that_is_no_json_is_kept_as_it_stood(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"label": "x"}\n{"label": <b>\n', encoding="utf-8")
+    assert command(path).summary["rejected"] == 1
+    assert Run.objects.get().trails.get().raw == '{"label": <b>'
+
+
+def test_rejected_rows_stand_among_the_failed_ones_of_the_run(command: Command, tmp_path: Path) -> None:
+    command(file_of(tmp_path, [{"label": "x"}, {"label": "<b>y", "traceid": "a"}, 5]))
+    run, lead = Run.objects.get(), sign_in(make_user("lead", User.Role.LEAD))
+    assert f'href="{reverse("runs:failed", args=[run.pk])}' in shown(lead, "runs:detail", run)
+    html = shown(lead, "runs:failed", run)
+    for part in ("labels.jsonl", "<code>traceid</code>", "names a prompt", "&lt;b&gt;y", "is no object"):
+        assert part in html
+    assert "Retry" not in html
+    assert "is no object" not in shown(lead, "runs:failed", run, kind="traceid")
+
+
+def test_rejected_rows_are_told_in_the_language_of_the_reader(command: Command, corpus: Corpus, tmp_path: Path) -> None:
+    command(file_of(tmp_path, [{"label": "x"}]), "--corpus", corpus.pk)
+    lead = sign_in(make_user("lead", User.Role.LEAD))
+    User.objects.update(language="zh-hans")
+    html = shown(lead, "runs:failed", Run.objects.get())
+    assert translated("is missing or empty") in html and "is missing or empty" not in html
+
+
+def translated(text: str) -> str:
+    with translation.override("zh-hans"):
+        return str(translation.gettext(text))
+
+
+def shown(person: Person, name: str, run: Run, **query: str) -> str:
+    answer = person.get(reverse(name, args=[run.pk]), query)
+    assert answer.status_code == 200
+    return answer.content.decode()
 
 
 def test_links_without_a_corpus_are_no_labels(command: Command, tmp_path: Path) -> None:

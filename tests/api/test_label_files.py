@@ -11,7 +11,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from annotation.models import IntentLabel, PromptIntent
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs import chain
-from tests.api.calls import Program, fields, problem, verbs
+from tests.api.calls import Program, fields, problem, rows, verbs
 from tests.factories import make_corpus, make_prompt
 
 ROWS = b'{"traceid": "a", "label": "x"}\n{"traceid": "b", "label": "y"}\n{"traceid": "a"}\n'
@@ -45,6 +45,11 @@ def test_prompts_of_a_corpus_get_their_labels(lead_api: Program) -> None:
     assert list(PromptIntent.objects.values_list("label__name", flat=True)) == ["x"]
     counts = lead_api.ask(f"runs/{run.pk}/").json()["counts"]
     assert (counts["kept"], counts["rejected"]) == (1, 2)
+    failed = rows(lead_api.ask(f"runs/{run.pk}/failed/"))
+    assert [(one["file"], one["subject"], one["field"], one["raw"]) for one in failed] == [
+        ("some_labels.jsonl", "3", "label", '{"traceid": "a"}'),
+        ("some_labels.jsonl", "2", "traceid", '{"traceid": "b", "label": "y"}'),
+    ]
 
 
 def test_the_same_file_is_the_same_run(lead_api: Program) -> None:

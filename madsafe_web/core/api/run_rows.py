@@ -19,7 +19,8 @@ from madsafe_web.core.api.views import ListView, NoBody
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.failed_pages import failed_lines
-from madsafe_web.core.runs.retrying import failed_rows, run_reread, run_retry
+from madsafe_web.core.runs.pages import listed_rows
+from madsafe_web.core.runs.retrying import run_reread, run_retry
 
 LONGEST_KIND = 40
 
@@ -41,6 +42,9 @@ class FailedRow(serializers.Serializer[Any]):
     kind = serializers.CharField(help_text="Class of the error, or how the row ended.")
     message = serializers.CharField(allow_blank=True)
     reply = RawReply(allow_null=True, help_text="The last reply, for who may start runs; null where there is none.")
+    file = serializers.CharField(allow_blank=True, help_text="That a rejected row stood in, with `subject` as its row.")
+    field = serializers.CharField(allow_blank=True, help_text="That is wrong with a rejected row; empty: the whole.")
+    raw = serializers.CharField(allow_blank=True, help_text="A rejected row as it came, of it 4,000 characters.")
 
 
 class FailedQuery(ListQuery):
@@ -56,10 +60,10 @@ class RunFailed(ListView):
 
     @extend_schema(operation_id="runs_failed", responses=FailedRow(many=True))
     def get(self, request: Request, pk: int) -> Response:
-        """List the rows of a run that failed."""
+        """List the rows of a run that failed; of one that read a file those that it rejected."""
         run, replies = self.row(Run, pk), can(self.user, "run")
         return self.page(
-            failed_rows(run, self.asked.get("kind", "")),
+            listed_rows(run, self.asked.get("kind", "")),
             lambda rows: [dict(FailedRow(line).data) for line in failed_lines(run, rows, replies=replies)],
         )
 

@@ -126,7 +126,10 @@ class RunRow(models.Model):
 
 
 class RowTrail(models.Model):
-    """What is kept of a row that failed with a reply, was refused by a provider, or is to be worked on once more."""
+    """What is kept of a row that failed with a reply, was refused by a provider, or is to be worked on once more.
+
+    Also of a row of a file that was rejected: how it came.
+    """
 
     class Once(models.TextChoices):
         """What is to be done with a row taken back: ask anew where its stored reply gives nothing, or only read it."""
@@ -142,6 +145,7 @@ class RowTrail(models.Model):
     answered_by = models.CharField(max_length=60, blank=True)  # its fallback that did not
     again = models.PositiveSmallIntegerField(default=0)  # how often it was asked anew for want of anything to read
     once = models.CharField(max_length=4, choices=Once, blank=True, default=Once.NO)
+    raw = models.TextField(blank=True, default="", db_default="")  # of a rejected row; "" where it was too large
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["run", "subject"], name="rowtrail_one_per_subject")]

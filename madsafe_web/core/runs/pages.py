@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db.models import Count, Max, Sum
+from django.db.models import Count, Max, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -22,8 +22,8 @@ from madsafe_web.core.parameters import parameter_name
 from madsafe_web.core.runs import drafts, service, usage
 from madsafe_web.core.runs.budget import Limits
 from madsafe_web.core.runs.progress import Progress, progress
-from madsafe_web.core.runs.retrying import RETRYABLE, failed_rows
-from madsafe_web.core.runs.stage import Outcome, RowStage
+from madsafe_web.core.runs.retrying import RETRYABLE, ended_so, failed_rows
+from madsafe_web.core.runs.stage import FAILURES, Outcome, RowStage
 from madsafe_web.core.runs.stages import stages
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN
 from madsafe_web.core.wording import worded
@@ -122,7 +122,12 @@ class ErrorLine:
     kind: str
     count: int
     handling: str
-    last_message: str
+    last_message: str  # as it is stored: in English
+
+    @property
+    def last_why(self) -> str:
+        """The last message in the language of the reader."""
+        return worded(self.last_message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,8 +328,8 @@ def cells(marks: Sequence[str]) -> tuple[str, ...]:
 
 
 def errors(run: Run) -> list[ErrorLine]:
-    """The failed rows by class, the most frequent first, in two queries."""
-    classes = failed_rows(run).values("outcome", "error_class").annotate(n=Count("id"), last=Max("id"))
+    """The listed rows by class, the most frequent first, in two queries."""
+    classes = listed_rows(run).values("outcome", "error_class").annotate(n=Count("id"), last=Max("id"))
     groups = list(classes.order_by("-n", "outcome", "error_class"))
     messages = dict(RunRow.objects.filter(pk__in=[group["last"] for group in groups]).values_list("id", "message"))
     return [
@@ -338,6 +343,11 @@ def errors(run: Run) -> list[ErrorLine]:
     ]
 
 
+def listed_rows(run: Run, kind: str = "") -> QuerySet[RunRow]:
+    """The rows that the list of failed rows shows: of a stage that reads a file also those that it rejected."""
+    return failed_rows(run, kind) if works_by_rows(run) else ended_so(run, (*FAILURES, Outcome.REJECTED), kind)
+
+
 def kind_of(row: RunRow) -> str:
     """The class of a row's error, or how the row ended."""
     return row.error_class or row.outcome
@@ -349,6 +359,7 @@ def handling(outcome: str) -> str:
         Outcome.UNPARSED: _("The raw reply is kept and can be read again; the row has no result."),
         Outcome.TRUNCATED: _("The reply was cut off at its longest length; the row has no result."),
         Outcome.PROVIDER_REFUSED: _("The provider refused to answer; the row has no result."),
+        Outcome.REJECTED: _("Left out and kept as it came; the other rows were taken."),
     }.get(Outcome(outcome), _("Tried again, then left without a result."))
 
 

@@ -6,6 +6,8 @@ sample of its calls, where that gives nothing either. Reading alone is there too
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
@@ -92,7 +94,12 @@ def _reopen(run: Run, pk: int, kind: str, once: RowTrail.Once) -> int:
 
 def failed_rows(run: Run, kind: str = "") -> QuerySet[RunRow]:
     """The rows of a run that failed, of one class where it is named."""
-    rows = RunRow.objects.filter(run=run, outcome__in=FAILURES)
+    return ended_so(run, FAILURES, kind)
+
+
+def ended_so(run: Run, outcomes: Collection[str], kind: str = "") -> QuerySet[RunRow]:
+    """The rows of a run with one of these outcomes, of one class where it is named."""
+    rows = RunRow.objects.filter(run=run, outcome__in=outcomes)
     if not kind:
         return rows
     return rows.filter(Q(error_class=kind) | Q(error_class="", outcome=kind))

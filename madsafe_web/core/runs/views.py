@@ -19,8 +19,8 @@ from madsafe_web.core.paging import newest_first
 from madsafe_web.core.people import person
 from madsafe_web.core.runs import deadline, pages, service
 from madsafe_web.core.runs.errors import ConfigError, StageError
-from madsafe_web.core.runs.failed_pages import failed_lines
-from madsafe_web.core.runs.retrying import failed_rows, run_reread, run_retry
+from madsafe_web.core.runs.failed_pages import failed_lines, file_of
+from madsafe_web.core.runs.retrying import run_reread, run_retry
 from madsafe_web.core.runs.stage import Outcome
 from madsafe_web.core.runs.starting import WITH_A_PAGE_OF_THEIR_OWN, run_queue
 from madsafe_web.core.wording import worded
@@ -129,12 +129,13 @@ def failed(request: HttpRequest, pk: int) -> HttpResponse:
     run = get_object_or_404(scoped(request.user, Run), pk=pk)
     form = KindForm(request.GET)
     kind = form.cleaned_data["kind"] if form.is_valid() else ""
-    page = newest_first(failed_rows(run, kind), request.GET)
+    page = newest_first(pages.listed_rows(run, kind), request.GET)
     shown, errors = pages.run_shown(run, person(request)), pages.errors(run)
     context = {
         "run": shown,
         "errors": errors,
         "kind": kind,
+        "reads_file": bool(file_of(run)),
         "rows": failed_lines(run, page.rows, replies=can(request.user, "run")),
         "can_reread": shown.can_reread and any(line.kind == Outcome.UNPARSED for line in errors),
         "pager": page.pager,
