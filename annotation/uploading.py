@@ -72,15 +72,15 @@ class UploadForm(ImportForm):
     mapping = forms.CharField(max_length=20_000, required=False)
 
     def clean_file(self) -> UploadedFile[bytes]:
-        return _not_too_large(self.cleaned_data["file"])
+        return not_too_large(self.cleaned_data["file"])
 
     def clean_answers(self) -> UploadedFile[bytes] | None:
         file = self.cleaned_data["answers"]
-        return _not_too_large(file) if file else None
+        return not_too_large(file) if file else None
 
     def clean_dev(self) -> UploadedFile[bytes] | None:
         file = self.cleaned_data["dev"]
-        return _not_too_large(file) if file else None
+        return not_too_large(file) if file else None
 
     def clean_mapping(self) -> dict[str, Any]:
         text = self.cleaned_data["mapping"]
@@ -96,7 +96,8 @@ class UploadForm(ImportForm):
         return dict(found)
 
 
-def _not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
+def not_too_large(file: UploadedFile[bytes]) -> UploadedFile[bytes]:
+    """The file. Raises ValidationError for one that is larger than a request may bring."""
     most = settings.UPLOAD_MAX_BYTES
     if (file.size or 0) > most:
         text = _("The file is larger than %(most)s MiB. Put it on the server and import it with import_corpus.")

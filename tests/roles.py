@@ -180,6 +180,7 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     # the form names no map
     "annotation:map-publish": {"POST": only(404, "lead")},
     "annotation:maps": {"GET": READ},
+    "annotation:label-import": {"POST": only(422, "lead")},  # no file is sent
     "annotation:map": {"GET": READ},
     "annotation:map-changes": {"GET": READ},
     # to the map, with a message: it is published

@@ -16,6 +16,7 @@ from annotation.merge.drafts import map_runs_choose
 from annotation.merge.exports import KINDS, map_export
 from annotation.models import MergeMap
 from annotation.pages.maps import diff_context, map_context, maps_context
+from annotation.views.label_files import form_for
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
 from madsafe_web.core.runs.errors import StageError
@@ -31,7 +32,9 @@ def _map(request: HttpRequest, version: int) -> MergeMap:
 @require_safe
 @needs("browse")
 def maps(request: HttpRequest) -> HttpResponse:
-    return render(request, "annotation/map_list.html", maps_context(person(request), request.GET))
+    user = person(request)
+    context = {**maps_context(user, request.GET), "label_form": form_for(user)}
+    return render(request, "annotation/map_list.html", context)
 
 
 @require_safe
