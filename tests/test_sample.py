@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from madsafe_web.core.llm.base import Sampling
-from madsafe_web.core.llm.parse import CATEGORIES, labels, scores, suggestion
+from madsafe_web.core.llm.label_reply import labels
+from madsafe_web.core.llm.parse import CATEGORIES, scores, suggestion
 from madsafe_web.core.llm.rules import create
 from madsafe_web.core.llm.templates import render
 

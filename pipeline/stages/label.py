@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from annotation.rows import PromptRow
 from madsafe_web.core.llm import templates
 from madsafe_web.core.llm.base import Sampling
-from madsafe_web.core.llm.parse import labels
+from madsafe_web.core.llm.label_reply import labels
 from madsafe_web.core.runs.stage import Ask, Outcome, Result, RowStage
 
 WARMER = 0.7  # asked once more as coldly as before, a model would say the same

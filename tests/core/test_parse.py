@@ -12,66 +12,9 @@ from madsafe_web.core.llm.parse import (
     cot_reply,
     generated_prompt,
     label_key,
-    labels,
     scores,
     suggestion,
 )
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("违法犯罪、心理健康", ("违法犯罪", "心理健康")),
-        ("诈骗，歧视,赌博;毒品；邪教", ("诈骗", "歧视", "赌博", "毒品", "邪教")),
-        ("标签：诈骗、歧视", ("诈骗", "歧视")),
-        ("Labels: Crime, Mental health", ("Crime", "Mental health")),
-        ("1. 诈骗\n2、歧视\n(3) 赌博", ("诈骗", "歧视", "赌博")),
-        ("- **诈骗**\n- `歧视`", ("诈骗", "歧视")),
-        ('["诈骗", "歧视"]', ("诈骗", "歧视")),
-        ('```json\n{"labels": ["诈骗"]}\n```', ("诈骗",)),
-        ("['诈骗', '歧视']", ("诈骗", "歧视")),
-        ("该提示词的标签是“诈骗”、“隐私泄露”。", ("诈骗", "隐私泄露")),
-        ("The labels are: Fraud, Theft.", ("Fraud", "Theft")),
-        ("诈骗\n说明：文中提到了转账、验证码", ("诈骗",)),
-    ],
-)
-def test_labels_are_found_in_every_usual_form(text: str, expected: tuple[str, ...]) -> None:
-    assert labels(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "无",
-        "N/A",
-        "抱歉，我无法处理这个请求",
-        "I'm sorry, I can't help with that",
-        "……",
-        "这句话很长。它不是标签",
-        "字" * 41,
-    ],
-)
-def test_text_without_a_usable_label_gives_none_at_all(text: str) -> None:
-    assert labels(text) == ()
-
-
-def test_at_most_eight_labels_are_kept() -> None:
-    assert len(labels("、".join(f"主题词{n}号" for n in range(20)))) == 8
-
-
-def test_the_same_label_in_another_spelling_is_kept_once() -> None:
-    assert labels("Crime, CRIME, 隱私, 隐私") == ("Crime", "隱私")
-
-
-def test_a_label_that_contains_an_introducing_word_stays_whole() -> None:
-    assert labels("意图犯罪行为") == ("意图犯罪行为",)
-
-
-@given(st.text(max_size=200))
-def test_labels_of_any_text_keep_their_limits(text: str) -> None:
-    found = labels(text)
-    assert len(found) <= 8 and all(0 < len(label) <= 40 for label in found)
 
 
 def test_a_label_key_ignores_case_width_white_space_and_script() -> None:

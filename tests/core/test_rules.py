@@ -12,7 +12,8 @@ import pytest
 
 from evaluation.judges.parse import verdict
 from madsafe_web.core.llm.base import Call, CallError
-from madsafe_web.core.llm.parse import CATEGORIES, cot_reply, generated_prompt, labels, scores, suggestion
+from madsafe_web.core.llm.label_reply import labels
+from madsafe_web.core.llm.parse import CATEGORIES, cot_reply, generated_prompt, scores, suggestion
 from madsafe_web.core.llm.rules import RulesBackend, create
 from madsafe_web.core.llm.rules_lexicon import KEYWORDS, LABELS, category_of, label, themes
 

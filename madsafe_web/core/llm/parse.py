@@ -1,4 +1,4 @@
-"""Read what models answer: labels, category suggestions, scores, generated prompts, chains of thought.
+"""Read what models answer: category suggestions, scores, generated prompts, chains of thought.
 
 Tolerant about decoration (numbering, quotes, prefixes), strict about meaning: what cannot be read gives nothing,
 never a default.
@@ -7,7 +7,6 @@ never a default.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import re
 import unicodedata
@@ -18,40 +17,18 @@ from typing import TYPE_CHECKING
 
 from madsafe_web.core.llm import structured
 from madsafe_web.core.llm.json_reply import last_object
+from madsafe_web.core.llm.label_words import REFUSAL
 
 if TYPE_CHECKING:
     from opencc import OpenCC
 
 CATEGORIES = ("OFF", "UB", "CIA", "PP", "EM", "PMH", "IA", "MI", "DP", "NS", "EX", "PR", "DT", "PS")
 NO_CATEGORY = "NONE"
-MAX_LABELS = 8
-MAX_LABEL_CHARS = 40
 MOST_KEY_CHARS = 200
 MIN_PROMPT_CHARS = 4
 
-QUOTES = " \t\r\n\"'`“”‘’「」『』《》*_#【】[]()（）"
 FENCE = re.compile(r"^\s*```\w*\s*\n|\n\s*```\s*$")
 NUMBERING = re.compile(r"^\s*(?:[(（]?\d{1,2}\s*[.)）、．:：]\s*|[(（]\d{1,2}[)）]\s*|[①-⑳]\s*|[-*•·–]\s+)")
-SEPARATORS = re.compile(r"[、，,;；|\n]+")
-# Up to here a sentence introduces the labels; a colon is dealt with by COLON_PREFIX. "意图犯罪行为" is a label itself.
-INTRODUCTION = re.compile(
-    r"^.*?(?:标签|主题|意图|类别)(?:应该|可以|分别|主要|可能)?(?:是|为|包括)\s*"
-    r"|^.*?\b(?:labels?|themes?|tags?|intents?) (?:is|are)\b\s*",
-    re.IGNORECASE,
-)
-COLON_PREFIX = re.compile(r"^[^：:]{0,40}[：:]\s*")
-AFTERWORD = re.compile(
-    r"^\s*\**(?:说明|解释|理由|原因|分析|备注|注|explanations?|reason(?:s|ing)?|notes?)\**\s*[：:]", re.IGNORECASE
-)
-REFUSAL = re.compile(
-    r"^(?:很|非常)?(?:抱歉|对不起|不好意思)|^作为(?:一个|一名)?(?:AI|人工智能|语言模型)|^我(?:无法|不能|不会)"
-    r"|^(?:i['’]?m |i am )?(?:very |really )?sorry\b|^as an ai\b"
-    r"|^i (?:can['’]?t|cannot|won['’]?t|am unable|am not able)",
-    re.IGNORECASE,
-)
-NOTHING = {"", "无", "没有", "none", "null", "n/a", "na", "无标签", "nothing"}
-SENTENCE = re.compile(r"[。！？!?]|\.\s|(?:\S+\s+){6}\S")
-
 NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE]-?\d+)?")
 SCORE_LIST = re.compile(r"\[([^\[\]]*)\]")
 SCORE_PREFIX = re.compile(r"^[^\d:.]{0,30}:\s*")
@@ -83,26 +60,6 @@ class CotReply:
     analysis: str
     explanation: str
     reply: str
-
-
-def labels(text: str) -> tuple[str, ...]:
-    """The labels in a model's reply, in its order, without repeats; at most 8, each of 1 to 40 characters.
-
-    Understands the separators 、，,;| and new lines, numbering, quotes, a JSON list, a leading "标签：" and a sentence
-    around. () for a refusal or when nothing usable is there.
-    """
-    text = FENCE.sub("", text.strip()).strip()
-    if REFUSAL.search(text):
-        return ()
-    pieces = _json_strings(text)
-    if pieces is None:
-        pieces = SEPARATORS.split(_without_afterword(text))
-    kept: dict[str, str] = {}
-    for piece in pieces:
-        label = _label(piece)
-        if label:
-            kept.setdefault(label_key(label), label)
-    return tuple(kept.values())[:MAX_LABELS]
 
 
 @lru_cache(maxsize=65536)
@@ -196,37 +153,6 @@ def cot_reply(text: str) -> CotReply | None:
     ends = [marks[1].start(), marks[2].start(), len(text)]
     parts = [text[mark.end() : end].strip() for mark, end in zip(marks, ends, strict=True)]
     return CotReply(*parts) if all(parts) else None
-
-
-def _json_strings(text: str) -> list[str] | None:
-    """The strings of a JSON list that makes up the reply or closes it; None when there is no such list."""
-    start, end = text.find("["), text.rfind("]")
-    if start < 0 or end < start:
-        return None
-    try:
-        value = json.loads(text[start : end + 1])
-    except (ValueError, RecursionError):
-        return None
-    return [item for item in value if isinstance(item, str)] if isinstance(value, list) else None
-
-
-def _without_afterword(text: str) -> str:
-    """The lines before "说明：", "Explanation:" and the like."""
-    lines = text.splitlines()
-    for number, line in enumerate(lines):
-        if number and AFTERWORD.match(line):
-            return "\n".join(lines[:number])
-    return text
-
-
-def _label(piece: str) -> str:
-    piece = NUMBERING.sub("", piece)
-    piece = INTRODUCTION.sub("", piece, count=1)
-    piece = COLON_PREFIX.sub("", piece, count=1)
-    piece = " ".join(NUMBERING.sub("", piece).strip(QUOTES).rstrip("。.!！").strip(QUOTES).split())
-    if piece.casefold() in NOTHING or len(piece) > MAX_LABEL_CHARS or SENTENCE.search(piece):
-        return ""
-    return piece if any(char.isalpha() for char in piece) else ""
 
 
 def _unquoted(text: str) -> str:
