@@ -127,6 +127,17 @@ def outcomes(states: Mapping[int, EntryState]) -> dict[int, EntryState]:
     }
 
 
+def opinions_carry(waiting: Mapping[int, EntryState], copies: Mapping[int, int]) -> None:
+    """Let the answers that count about entries go on in their copies; `copies`: entry id → that of its copy."""
+    bases, answers = _bases(waiting), _answers(waiting)
+    LabelOpinion.objects.bulk_create(
+        LabelOpinion(entry_id=copies[pk], person_id=one.person_id, target=one.target, operation_id=one.operation_id)
+        for pk in waiting
+        for one in answers[pk]
+        if _counts(one, bases[pk])
+    )
+
+
 def _counts(opinion: LabelOpinion, base: Base) -> bool:
     return opinion.operation_id > base.step
 

@@ -9,8 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from annotation.labelling import labels_to_merge, runs_linking, runs_next
-from annotation.merge.operations import draft_locked
+from annotation.merge.blind import opinions_carry
+from annotation.merge.operations import Codes, draft_locked
 from annotation.merge.rules import rules_apply
+from annotation.merge.states import EntryState
 from annotation.models import MapEntry, MergeMap, Taxonomy
 from annotation.selectors import taxonomy_newest
 from madsafe_web.core.audit import audit
@@ -49,6 +51,7 @@ def map_draft_open(user: User | None = None) -> MergeMap:
 
 
 def _copy(parent: MergeMap, draft: MergeMap) -> None:
+    """All that the parent says; what was answered blindly about a label that still waits goes on too."""
     copies = [
         MapEntry(
             merge_map=draft,
@@ -57,12 +60,20 @@ def _copy(parent: MergeMap, draft: MergeMap) -> None:
             dropped=entry.dropped,
             theme=entry.theme,
             flagged=entry.flagged,
+            second=entry.second,
             decided_by=entry.decided_by,
             revision=entry.revision,  # it goes on: a page that shows the parent cannot pass for one of the draft
         )
         for entry in parent.entries.all()
     ]
     MapEntry.objects.bulk_create(copies, batch_size=COPIED)
+    waiting = parent.entries.exclude(second=MapEntry.Second.NONE)
+    code_of = Codes.of(parent).code_of
+    copy_of = dict(draft.entries.exclude(second=MapEntry.Second.NONE).values_list("label", "id"))
+    opinions_carry(
+        {entry.pk: EntryState.of(entry, code_of) for entry in waiting},
+        {entry.pk: copy_of[entry.label_id] for entry in waiting},
+    )
 
 
 def _complete(draft: MergeMap) -> None:
