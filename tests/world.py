@@ -7,7 +7,7 @@ from pathlib import Path
 from django.db.models import Model
 
 from annotation.merge.deciding import label_comment
-from annotation.models import Prompt
+from annotation.models import LabelOperation, MergeMap, Prompt
 from madsafe_web.admin import site
 from madsafe_web.core.accounts.tokens import token_create
 from madsafe_web.core.models import PromptTemplate, User
@@ -66,8 +66,7 @@ def make_world(folder: Path) -> World:
     evaluated("safetybench", [("OFF", True, False), ("IA", False, True)])
     evaluated("new_safety", JUDGED)
     make_queue(3)
-    step = label_comment(user=User.objects.get(username="lead"), label=labels[3].pk, text="a note")
-    published = make_map(published=True)
+    published, step = commented_map(labels[3].pk)
     endpoint = make_endpoint()
     person = make_user("somebody else")
     token = token_create(user=User.objects.get(username="annotator"), name="a token", rights=["browse"]).row
@@ -75,7 +74,6 @@ def make_world(folder: Path) -> World:
     return {
         **api_world(run.pk, made.pk, training.pk, labels[0].pk, prompts[0], published.pk, endpoint.pk),
         **{f"api:user{part}": [person.pk] for part in ("", *API_USER_PARTS)},
-        **{f"api:label-history-{verb}": [step.pk] for verb in ("undo", "redo")},
         **{f"{place}:token-revoke": [token.pk] for place in ("api", "accounts")},
         **dict.fromkeys(("dry:detail", "dry:progress"), [make_run("dry_run", params={"stage": "label"}).pk]),
         **{f"llm:endpoint{part}": [endpoint.pk] for part in ("", "-try")},
@@ -86,7 +84,7 @@ def make_world(folder: Path) -> World:
         "pipeline:set-file": [made.pk, "card"],
         **{f"annotation:corpus{part}": [prompts[0].corpus_id] for part in CORPUS_PARTS},
         "annotation:prompt": [prompts[0].pk],
-        **{**PROMPTS_PARTS, **GUIDELINES, **TEMPLATES, **upload_world(), **maps_world(published.version)},
+        **{**PROMPTS_PARTS, **GUIDELINES, **TEMPLATES, **upload_world(), **maps_world(published.version, step.pk)},
         **{f"annotation:label{part}": [labels[0].pk] for part in ("", "-members")},
         "evaluation:results-csv": ["safetybench"],
         # last, when every object stands
@@ -94,9 +92,16 @@ def make_world(folder: Path) -> World:
     }
 
 
-def maps_world(version: int) -> World:
-    """A version of the merge map, which its pages know by its number."""
+def commented_map(label: int) -> tuple[MergeMap, LabelOperation]:
+    """A published map, and a step of the lead in its history."""
+    step = label_comment(user=User.objects.get(username="lead"), label=label, text="a note")
+    return make_map(published=True), step
+
+
+def maps_world(version: int, step: int) -> World:
+    """A version of the merge map, which its pages know by its number, and a step of its history."""
     return {
+        **{f"api:label-history-{verb}": [step] for verb in ("undo", "redo")},
         **{f"annotation:map{part}": [version] for part in ("", "-changes", "-runs")},
         "annotation:map-file": [version, "csv"],
     }

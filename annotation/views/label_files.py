@@ -28,7 +28,7 @@ class LabelFileForm(forms.Form):
         label=gettext_lazy("File"),
         help_text=gettext_lazy("JSONL, JSON or CSV: rows with a label, or with the traceid of a prompt and a label."),
     )
-    corpus = forms.ModelChoiceField(
+    corpus: forms.ModelChoiceField[Corpus] = forms.ModelChoiceField(
         label=gettext_lazy("Labels of prompts of"),
         queryset=None,
         required=False,
