@@ -4,6 +4,7 @@
   "use strict";
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const TYPING = "input:not([type=checkbox]), select, textarea";
   const shown = (node) => node.getClientRects().length > 0;
   const words = (text) => text.split(" ").filter(Boolean);
   const list = () => $("#list");
@@ -31,7 +32,7 @@
     current()?.removeAttribute("aria-current");
     row.setAttribute("aria-current", "true");
     row.scrollIntoView({ block: "nearest" });
-    if (!document.activeElement?.matches("input:not([type=checkbox]), select, textarea")) row.focus({ preventScroll: true });
+    if (!document.activeElement?.matches(TYPING)) row.focus({ preventScroll: true });
     target(itemOf(row));
     $("#presence input").value = row.dataset.row;
     clearTimeout(loading);
@@ -90,8 +91,10 @@
   };
 
   // Steps ------------------------------------------------------------------------------------------------------------
+  const COUNT_MS = 600;  // the numbers follow that often, however fast somebody is
   let line = Promise.resolve();
   let sent = 0;
+  let staying = 0;  // steps under way that leave the list to their answer
   const send = (url, values, item, leaves) => {
     const place = { item, id: item?.dataset.item, row: current()?.dataset.row, open: item && !folded(item), leaves };
     if (leaves) {
@@ -100,11 +103,28 @@
       if (flat()) { go(1); item.classList.remove("is-sent"); } else select(next);
     }
     sent += 1;
+    staying += !leaves;
     line = line.then(() => htmx.ajax("POST", url, { values, source: "#steps", swap: "none" })).catch(() => {}).then(() => {
       sent -= 1;
+      staying -= !leaves;
       settle(place);
+      if (!staying) kept.splice(0).forEach(pressed);
     });
   };
+  const OWN = "a:not([data-row]), button, summary";  // controls that take Enter and Space for themselves
+  // What is current is known only with the answer of such a step: keys that are pressed before it wait for it.
+  const kept = [];
+  const pressed = (key) => { if (staying) kept.push(key); else document.activeElement.dispatchEvent(new KeyboardEvent("keydown", key)); };
+  document.addEventListener("keydown", (event) => {
+    const { key, code, shiftKey, target: at } = event;
+    if (!staying || !event.isTrusted || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (["Tab", "Escape"].includes(key) || at.matches(TYPING) || at.closest(OWN) && ["Enter", " "].includes(key) || $("dialog[open]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (!event.repeat) kept.push({ key, code, shiftKey, bubbles: true, cancelable: true });
+  }, true);
+  let counting = 0;
+  const count = () => { counting ||= setTimeout(() => { counting = 0; htmx.trigger(document.body, "labels-changed"); }, COUNT_MS); };
   const settle = (place) => {
     if (place.item?.isConnected) place.item.classList.remove("is-sent");
     const crossed = $("[data-crossed]");
@@ -113,9 +133,9 @@
     if (place.open && item && !place.leaves) unfold(item, true);
     const fresh = $("[data-fresh]");
     if (fresh) { fresh.removeAttribute("data-fresh"); select($("[data-row]", fresh)); }
-    else if (back) select($("[data-row]", back));
+    else if (back && !sent) select($("[data-row]", back));  // who is further on already is not called back
     else if (!current()) select($(`[data-row="${CSS.escape(place.row ?? "")}"]`) ?? rows()[0]);
-    htmx.trigger(document.body, "labels-changed");
+    count();
     document.dispatchEvent(new CustomEvent("stepped"));
     // All that was sent with the page is decided: there may be more.
     if (!sent && list()?.children.length === 0) location.assign(list().dataset.again);

@@ -10,6 +10,7 @@ from annotation.models import IntentLabel, LabelComment, MapEntry
 from madsafe_web.core.keys import keys_set
 from madsafe_web.core.models import User
 from tests.e2e.conftest import Opener, Window
+from tests.factories import make_corpus, make_label, make_prompts, make_suggestion
 from tests.world import World
 
 pytestmark = pytest.mark.browser
@@ -105,6 +106,43 @@ def test_keys_pressed_at_once_decide_one_label_after_the_other(world: World, ope
     window.press("3")
     window.page.wait_for_selector(".is-sent", state="detached")
     assert decided() == {"first label": "OFF", "second label": "UB", "third label": "CIA"}
+
+
+def test_ten_keys_pressed_at_once_decide_ten_labels_each_with_its_own_suggestion(
+    world: World, open_window: Opener
+) -> None:
+    prompts = make_prompts(12, make_corpus("Twelve"))
+    for number in range(12):
+        # Not sure enough to be proposed together.
+        make_suggestion(make_label(f"label {number}", prompts[number:]), ("EM", "DP", "NS")[number % 3], 0.7)
+    window = opened(open_window)
+    lines = window.page.locator("#list [data-item]").all()
+    shown = [(str(line.get_attribute("data-name")), str(line.get_attribute("data-code"))) for line in lines]
+    for _ in range(10):
+        window.page.keyboard.press("Enter")
+    window.page.wait_for_selector(".is-sent", state="detached")
+    assert decided() == dict(shown[:10])
+    assert current(window) == shown[10][0]
+
+
+def test_a_key_pressed_behind_an_undo_waits_for_what_that_brings_back(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.press("3")
+    window.page.keyboard.press("z")
+    window.page.keyboard.press("5")
+    window.page.locator("#labels-EM", has_text="1").wait_for()
+    assert decided() == {"first label": "EM"}
+
+
+def test_the_progress_is_told_while_somebody_is_faster_than_it(world: World, open_window: Opener) -> None:
+    window = open_window("annotator")
+    window.page.clock.install()
+    window.go(reverse("annotation:merge"))
+    window.page.clock.pause_at(window.page.evaluate("Date.now() + 1000"))
+    with window.page.expect_response("**/labels/counts/*"):
+        for _ in range(2):
+            window.press("Enter")
+            window.page.clock.run_for(400)
 
 
 def test_m_gives_a_common_name_in_a_field_in_the_page(world: World, open_window: Opener) -> None:
