@@ -72,7 +72,7 @@ class Proposal:
 
     @property
     def order(self) -> tuple[float, int, int, tuple[int, ...]]:
-        """The first are those from whose one keystroke the most prompts are expected to be decided, then most labels."""
+        """The first are those whose one keystroke is expected to decide the most prompts, then the most labels."""
         ticked = set(self.ticked)
         gained = sum(member.prompts for member in self.members if member.label in ticked)
         return (-gained * self.confidence, -self.prompts, -len(ticked), self.labels)
