@@ -77,6 +77,52 @@ def test_one_key_puts_the_label_before_the_lead(world: World, open_window: Opene
     assert LabelComment.objects.get().author.username == "annotator"
 
 
+def crossed_twice(open_window: Opener) -> Window:
+    """The window of an annotator whose two decisions "NS", pressed at once, came after two of the lead."""
+    mine, theirs = opened(open_window), opened(open_window, "lead")
+    theirs.press("5")
+    theirs.press("5")
+    for _ in range(2):
+        mine.page.keyboard.press("q")
+    mine.page.wait_for_selector("[data-crossed] >> nth=1")
+    mine.wrong.clear()
+    return mine
+
+
+def test_a_crossed_decision_stays_in_sight_though_the_next_key_was_pressed_at_once(
+    world: World, open_window: Opener
+) -> None:
+    mine, theirs = opened(open_window), opened(open_window, "lead")
+    theirs.press("5")
+    mine.page.keyboard.press("q")
+    mine.page.keyboard.press("3")
+    mine.page.locator("#labels-CIA", has_text="1").wait_for()
+    assert decided() == {"first label": "EM", "second label": "CIA"}
+    assert "first label" in mine.page.locator("#conflict").inner_text()
+    assert current(mine) == "third label"
+
+
+def test_each_of_two_crossed_decisions_is_answered_by_one_key(world: World, open_window: Opener) -> None:
+    mine = crossed_twice(open_window)
+    mine.press("y")
+    assert decided() == {"first label": "NS", "second label": "EM"}
+    mine.page.keyboard.press("a")
+    mine.page.wait_for_selector("[data-crossed]", state="detached")
+    assert decided() == {"first label": "NS", "second label": "EM"}
+    assert mine.wrong == []
+
+
+def test_going_elsewhere_waits_for_the_keys_that_are_being_sent(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    with window.page.expect_navigation():
+        window.page.keyboard.press("Enter")
+        window.page.keyboard.press("3")
+        window.page.keyboard.press("p")
+        window.page.keyboard.press("5")  # about a list that is going
+    assert decided() == {"first label": "OFF", "second label": "CIA"}
+    assert current(window) == "third label"
+
+
 def test_the_keys_of_a_composition_do_nothing(world: World, open_window: Opener) -> None:
     window = opened(open_window)
     before = current(window)
