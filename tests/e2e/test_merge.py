@@ -123,6 +123,18 @@ def test_going_elsewhere_waits_for_the_keys_that_are_being_sent(world: World, op
     assert current(window) == "third label"
 
 
+def test_a_key_that_is_held_decides_once_and_moves_on_and_on(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.page.keyboard.down("j")
+    window.page.keyboard.down("j")
+    window.page.keyboard.up("j")
+    assert current(window) == "third label"
+    window.page.keyboard.down("3")
+    window.page.keyboard.down("3")
+    window.page.wait_for_selector(".is-sent", state="detached")
+    assert decided() == {"third label": "CIA"}
+
+
 def test_the_keys_of_a_composition_do_nothing(world: World, open_window: Opener) -> None:
     window = opened(open_window)
     before = current(window)
