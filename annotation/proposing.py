@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TypeVar
 
 import numpy as np
+from django.db.models import Count, Max
 from django.db.models.functions import Left
 
 from annotation.clustering.examples import examples_orders
@@ -44,11 +45,11 @@ class Sample:
 
 
 def propose(job: Job) -> None:
-    """Write the evidence between all labels that prompts carry, and the order in which to read them.
+    """Write the evidence between all labels, those that no prompt carries too, and the order in which to read them.
 
     A try that was killed is made again from its beginning, in place of what it left. Raises StageError without labels.
     """
-    names = dict(labels_used())
+    names = dict(IntentLabel.objects.order_by("id").values_list("id", "name"))
     if not names:
         raise StageError("There are no labels to compare. Run the stage 'label' first.")
     job.total(len(names))
@@ -61,24 +62,20 @@ def propose(job: Job) -> None:
     _write_anew(job, names, state)
 
 
-def labels_used() -> list[tuple[int, str]]:
-    """Id and name of every label that prompts carry, by id."""
-    rows = IntentLabel.objects.filter(pk__in=PromptIntent.objects.values("label")).order_by("id")
-    return list(rows.values_list("id", "name"))
-
-
 def fingerprint(by: By) -> str:
     """What the result rests on: as long as it stays, a new run would find the same."""
     newest, number = links_state()
+    labels = IntentLabel.objects.aggregate(newest=Max("id"), number=Count("id"))
     withdrawn = Prompt.objects.filter(state=Prompt.State.WITHDRAWN).count()
-    return f"{by} {'+'.join(_proposers(by))} links {newest}/{number} withdrawn {withdrawn}"
+    held = f"labels {labels['newest']}/{labels['number']} links {newest}/{number} withdrawn {withdrawn}"
+    return f"{by} {'+'.join(_proposers(by))} {held}"
 
 
 def proposals_stale() -> int:
-    """Number of labels that prompts carry and that the newest run of `propose` did not look at."""
+    """Number of labels that the newest run of `propose` did not look at."""
     kept = propose_run_kept()
     seen = LabelPlace.objects.filter(run=kept).values("label") if kept else LabelPlace.objects.none().values("label")
-    return IntentLabel.objects.filter(pk__in=PromptIntent.objects.values("label")).exclude(pk__in=seen).count()
+    return IntentLabel.objects.exclude(pk__in=seen).count()
 
 
 def _write_anew(job: Job, names: Mapping[int, str], state: str) -> None:
@@ -116,7 +113,7 @@ def _sample(names: Mapping[int, str]) -> Sample:
     scattered = read[np.lexsort((read[:, 1] * SCATTER % 2**32, read[:, 0]))]
     starts = np.flatnonzero(np.diff(scattered[:, 0], prepend=-1))
     used, chosen = {}, {}
-    for prompts in np.split(scattered, starts[1:]):
+    for prompts in np.split(scattered, starts[1:]) if len(starts) else ():
         label, ids = int(prompts[0, 0]), prompts[:, 1].tolist()
         used[label], chosen[label] = frozenset(ids), sorted(ids[:SAMPLED])
     return Sample(used, chosen, _texts(sorted({pk for ids in chosen.values() for pk in ids})))

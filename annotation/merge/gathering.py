@@ -71,11 +71,11 @@ class Proposal:
         return tuple(member.label for member in self.members if not member.differs) or self.labels
 
     @property
-    def order(self) -> tuple[float, int, tuple[int, ...]]:
-        """The first are those from whose one keystroke the most prompts are expected to be decided."""
+    def order(self) -> tuple[float, int, int, tuple[int, ...]]:
+        """The first are those whose one keystroke is expected to decide the most prompts, then the most labels."""
         ticked = set(self.ticked)
         gained = sum(member.prompts for member in self.members if member.label in ticked)
-        return (-gained * self.confidence, -self.prompts, self.labels)
+        return (-gained * self.confidence, -self.prompts, -len(ticked), self.labels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,13 +104,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known about all labels that prompts carry, by label id. `targets`: what a label can be decided as.
+    """What is known about all labels to merge, by label id. `targets`: what a label can be decided as.
 
     `links` are the pairs of `stored` between the labels of `counts`, in its order.
     `groups` are disjoint and hold none of the `refused` pairs (the smaller id first).
     """
 
-    counts: Mapping[int, int]  # numbers of prompts
+    counts: Mapping[int, int]  # numbers of prompts; 0 for a label that none carries
     targets: Sequence[str]
     suggested: Mapping[int, tuple[str, float]]
     decided: Mapping[int, str]
@@ -174,11 +174,12 @@ class _Weighed:
     def best(self, labels: Sequence[int]) -> str:
         """The target that most of the labels' prompts speak for, "" where nothing is known.
 
-        By the logarithm of their numbers: the many prompts of one label do not outvote all others.
+        By the logarithm of their numbers: the many prompts of one label do not outvote all others. A label that no
+        prompt carries speaks as one on a single prompt.
         """
         total = [0.0] * len(self.known.targets)
         for label in labels:
-            size = math.log1p(self.known.counts[label])
+            size = math.log1p(self.known.counts[label] or 1)
             total = [held + size * sure for held, sure in zip(total, self.sure[label], strict=True)]
         most = max(total, default=0.0)
         return self.known.targets[total.index(most)] if most else ""
@@ -212,8 +213,8 @@ class _Weighed:
     def _mean(self, ticked: Sequence[Member], target: str) -> float:
         """How sure the target is of the prompts of the ticked labels, 0..1."""
         at = self.known.targets.index(target)
-        prompts = sum(one.prompts for one in ticked)
-        return sum(one.prompts * self.sure[one.label][at] for one in ticked) / prompts
+        sizes = [one.prompts or 1 for one in ticked]
+        return sum(size * self.sure[one.label][at] for size, one in zip(sizes, ticked, strict=True)) / sum(sizes)
 
     def _member(self, label: int, target: str, labels: Sequence[int]) -> Member:
         suggested, sure = self.known.suggested.get(label, ("", None))

@@ -6,6 +6,7 @@ prompts with it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from django.db.models import Max
@@ -24,10 +25,11 @@ READ = 5_000  # rows read at once
 Refused = frozenset[tuple[int, int]]
 
 
-def proposals(merge_map: MergeMap | None, use: LabelUse) -> list[Proposal]:
+def proposals(merge_map: MergeMap | None, use: LabelUse, labels: Iterable[int] = ()) -> list[Proposal]:
     """Disjoint proposals of the labels that a map leaves undecided (of all without a map), at most 500.
 
-    The first are those that are expected to decide the most prompts with one keystroke. Works with whatever evidence
+    Those of `labels` are among them though no prompt carries them. The first are those that are expected to decide the
+    most prompts with one keystroke, the last those of no prompt. Works with whatever evidence
     there is: the newest run of `propose`, the newest suggestions, what the map decided, and what people said does not
     belong together.
     """
@@ -37,14 +39,15 @@ def proposals(merge_map: MergeMap | None, use: LabelUse) -> list[Proposal]:
     rows = categories(merge_map.taxonomy if merge_map else None)
     targets = [*rows.values_list("code", flat=True), DROP]
     suggested = _suggested(LabelSuggestion.objects.aggregate(newest=Max("id"))["newest"])
+    counts = {label: use.counts.get(label, 0) for label in sorted({*use.counts, *labels})}
     known = Known(
-        counts=use.counts,
+        counts=counts,
         targets=targets,
         suggested={label: said for label, said in suggested.items() if said[0] in targets},
         decided=_decided(merge_map),
         refused=refused,
         stored=_stored(run_id),
-        links=_links(run_id, tuple(use.counts)),
+        links=_links(run_id, tuple(counts)),
         groups=_groups(run_id, refused),
     )
     return gather(known)[:MOST]

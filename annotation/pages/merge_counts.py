@@ -41,12 +41,15 @@ def _tabs(state: MergeState, filters: LabelFilter) -> list[Context]:
 
 
 def progress(state: MergeState) -> Context:
-    """In prompts: one is decided when all its labels are."""
-    total = state.use.prompts
-    done = state.use.prompts_within([one.id for one in state.labels if not one.undecided])
+    """In prompts: one is decided when all its labels are. In labels where no prompt carries any."""
+    decided = [one.id for one in state.labels if not one.undecided]
+    total, done = state.use.prompts, state.use.prompts_within(decided)
+    part, whole = (done, total) if total else (len(decided), len(state.labels))
     return {
         "progress": {
-            "percent": 100 * done / total if total else 0.0,
+            "percent": 100 * part / whole if whole else 0.0,
+            "done": part,
+            "total": whole,
             "prompts_done": done,
             "prompts_total": total,
             "prompts_left": total - done,

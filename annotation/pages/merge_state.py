@@ -32,7 +32,7 @@ class MergeState:
         """What may be decided together of the labels that are undecided."""
         from annotation.merge.proposals import proposals  # numpy: not before somebody looks
 
-        return proposals(self.merge_map, self.use)
+        return proposals(self.merge_map, self.use, (one.id for one in self.labels))
 
 
 def merge_state() -> MergeState:

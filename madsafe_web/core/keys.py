@@ -75,6 +75,7 @@ TABLE = (
     Key("merge-flag", "f", "merge", _("Flag for the lead")),
     Key("merge-comment", "c", "merge", _("Comment")),
     Key("merge-others", "n", "merge", _("Other examples")),
+    Key("merge-anew", "p", "merge", _("Propose anew")),
     Key("merge-guide", "g", "merge", _("What belongs into the category")),
     Key("merge-keep", "a", "merge", _("Keep what the other decided")),
     Key("merge-mine", "y", "merge", _("Take mine")),

@@ -43,12 +43,13 @@
     event.target.value = event.key === "Backspace" ? "" : keyOf(event);
     return true;
   };
+  const MOVES = "[data-go], [data-undecided-step], [data-move]";
   const press = (node) => {
     if (node.matches(TYPING)) { node.focus(); node.select?.(); } else node.click();
   };
   const ofAnIme = (event) => event.isComposing || event.keyCode === 229 && event.target.matches(TYPING);
   document.addEventListener("keydown", (event) => {
-    if (ofAnIme(event) || event.ctrlKey || event.metaKey || event.altKey || event.repeat && event.key === "Enter") return;
+    if (ofAnIme(event) || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target.matches("[data-capture]") && capture(event)) return;
     if (event.target.matches(TYPING)) { if (event.key === "Escape") event.target.blur(); return; }
     if ($("dialog[open]")) return;
@@ -59,6 +60,7 @@
     const node = $$(`[data-key="${CSS.escape(keyOf(event))}"]`).find(visible);
     if (!node) return;
     event.preventDefault();
+    if (event.repeat && !node.matches(MOVES)) return;  // a key that is held goes on, but decides once
     press(node);
   });
 

@@ -4,6 +4,7 @@
   "use strict";
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const TYPING = "input:not([type=checkbox]), select, textarea";
   const shown = (node) => node.getClientRects().length > 0;
   const words = (text) => text.split(" ").filter(Boolean);
   const list = () => $("#list");
@@ -31,7 +32,7 @@
     current()?.removeAttribute("aria-current");
     row.setAttribute("aria-current", "true");
     row.scrollIntoView({ block: "nearest" });
-    if (!document.activeElement?.matches("input:not([type=checkbox]), select, textarea")) row.focus({ preventScroll: true });
+    if (!document.activeElement?.matches(TYPING)) row.focus({ preventScroll: true });
     target(itemOf(row));
     $("#presence input").value = row.dataset.row;
     clearTimeout(loading);
@@ -90,8 +91,10 @@
   };
 
   // Steps ------------------------------------------------------------------------------------------------------------
+  const COUNT_MS = 600;  // the numbers follow that often, however fast somebody is
   let line = Promise.resolve();
   let sent = 0;
+  let staying = 0;  // steps under way that leave the list to their answer
   const send = (url, values, item, leaves) => {
     const place = { item, id: item?.dataset.item, row: current()?.dataset.row, open: item && !folded(item), leaves };
     if (leaves) {
@@ -99,27 +102,54 @@
       item.classList.add("is-sent");
       if (flat()) { go(1); item.classList.remove("is-sent"); } else select(next);
     }
+    notes().filter((note) => note.dataset.crossed === place.id).forEach((note) => note.setAttribute("data-answered", ""));
     sent += 1;
+    staying += !leaves;
     line = line.then(() => htmx.ajax("POST", url, { values, source: "#steps", swap: "none" })).catch(() => {}).then(() => {
       sent -= 1;
+      staying -= !leaves;
       settle(place);
+      if (!staying) kept.splice(0).forEach(pressed);
     });
   };
+  const OWN = "a:not([data-row]), button, summary";  // controls that take Enter and Space for themselves
+  // What is current is known only with the answer of such a step: keys that are pressed before it wait for it.
+  const kept = [];
+  const pressed = (key) => { if (staying) kept.push(key); else document.activeElement.dispatchEvent(new KeyboardEvent("keydown", key)); };
+  document.addEventListener("keydown", (event) => {
+    const { key, code, shiftKey, target: at } = event;
+    if (!staying || !event.isTrusted || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (["Tab", "Escape"].includes(key) || at.matches(TYPING) || at.closest(OWN) && ["Enter", " "].includes(key) || $("dialog[open]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    if (!event.repeat) kept.push({ key, code, shiftKey, bubbles: true, cancelable: true });
+  }, true);
+  let counting = 0;
+  const count = () => { counting ||= setTimeout(() => { counting = 0; htmx.trigger(document.body, "labels-changed"); }, COUNT_MS); };
   const settle = (place) => {
     if (place.item?.isConnected) place.item.classList.remove("is-sent");
-    const crossed = $("[data-crossed]");
+    const crossed = $("[data-crossed]:not([data-told])");
+    crossed?.setAttribute("data-told", "");
     const back = crossed && $(`#item-${CSS.escape(crossed.dataset.crossed)}`);
     const item = $(`#item-${CSS.escape(place.id ?? "")}`);
     if (place.open && item && !place.leaves) unfold(item, true);
     const fresh = $("[data-fresh]");
     if (fresh) { fresh.removeAttribute("data-fresh"); select($("[data-row]", fresh)); }
-    else if (back) select($("[data-row]", back));
+    else if (back && !sent) select($("[data-row]", back));  // who is further on already is not called back
     else if (!current()) select($(`[data-row="${CSS.escape(place.row ?? "")}"]`) ?? rows()[0]);
-    htmx.trigger(document.body, "labels-changed");
+    count();
     document.dispatchEvent(new CustomEvent("stepped"));
     // All that was sent with the page is decided: there may be more.
-    if (!sent && list()?.children.length === 0) location.assign(list().dataset.again);
+    if (!sent && list()?.children.length === 0) leave(list().dataset.again);
   };
+  // Whoever goes elsewhere waits until all is sent; what is pressed meanwhile is about a list that goes.
+  const leave = (url) => {
+    staying += 1;
+    list()?.classList.add("is-going");
+    line.then(() => location.assign(url));
+  };
+  addEventListener("beforeunload", (event) => { if (sent) event.preventDefault(); });
+  addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });
   // An answer holds every line that changed; those that this list does not show are left out of it.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (!["steps", "counts"].includes(event.detail.elt?.id)) return;
@@ -130,8 +160,21 @@
       const beside = way === "afterend" && held.content.getElementById(place);
       if (!beside && !document.getElementById(place ?? part.id)) part.remove();
     }
+    keepCrossed($("#conflict", held.content), event.detail.xhr.status);
     event.detail.serverResponse = held.innerHTML;
   });
+  // A decision that was crossed stays in sight, whatever follows it, until it is answered: by its own buttons, or by
+  // another decision about the same line.
+  const notes = () => $$("#conflict [data-crossed]");
+  const keepCrossed = (part, status) => {
+    if (!part || status >= 500) return;
+    const fresh = $("[data-crossed]", part);
+    const over = (note) => note.matches("[data-answered]") || note.dataset.crossed === fresh?.dataset.crossed;
+    notes().filter(over).forEach((note) => note.remove());
+    if (!notes().length) return;
+    if (fresh) part.setAttribute("hx-swap-oob", "beforeend:#conflict");
+    else part.remove();
+  };
   const own = (form) => {
     const values = {};
     for (const [name, value] of new FormData(form)) (values[name] ??= []).push(value);
@@ -145,6 +188,7 @@
     const button = event.submitter;
     const url = button?.getAttribute("formaction") ?? form.getAttribute("action");
     const query = $("#assign [name=query]").value;
+    form.closest("[data-crossed]")?.setAttribute("data-answered", "");
     if (form.matches("[data-own], #toasts form")) { send(url, { query, ...own(form) }, null, false); return; }
     const choice = chosen(button?.dataset.about ?? form.dataset.about);
     if (!choice) return;
@@ -175,6 +219,9 @@
     const at = (selector) => event.target.closest(selector);
     const row = at("#list [data-row]");
     if (row && row !== current()) select(row, false);
+    const link = at("a[href]:not([hx-get], [data-dismiss], [target])");
+    const plain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+    if (link && plain && (sent || link.matches("[data-anew]"))) { event.preventDefault(); leave(link.href); }
     if (at("[data-go]")) go(Number(at("[data-go]").dataset.go));
     if (at("[data-undecided-step]")) go(Number(at("[data-undecided-step]").dataset.undecidedStep), (one) => one.matches("[data-undecided]"));
     if (at("[data-fold]")) { const item = itemOf(at("[data-fold]")); unfold(item, folded(item)); }
@@ -186,7 +233,7 @@
       guides.hidden = !guides.hidden;
       at("[data-guide]").setAttribute("aria-expanded", String(!guides.hidden));
     }
-    if (at("[data-dismiss]")) { event.preventDefault(); $("#conflict").replaceChildren(); current()?.focus({ preventScroll: true }); }
+    if (at("[data-dismiss]")) { event.preventDefault(); at("[data-crossed]").remove(); current()?.focus({ preventScroll: true }); }
   });
   document.addEventListener("keydown", (event) => {
     const form = event.target.closest(".ask");

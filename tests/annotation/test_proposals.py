@@ -85,3 +85,13 @@ def test_proposals_are_disjoint_and_hold_every_undecided_label() -> None:
     paired((labels[0], labels[1]), (labels[1], labels[2]), (labels[3], labels[4]), weight=0.8)
     held = [label for one in found() for label in one.labels]
     assert sorted(held) == sorted(label.pk for label in labels)
+
+
+def test_labels_of_no_prompt_are_proposed_last_those_decided_together_first() -> None:
+    carried, bare = labels_on(1), [make_label(name) for name in ("x", "y", "z")]
+    paired((bare[1], bare[2]))
+    make_suggestion(bare[1], "PP")
+    proposed = proposals(None, label_use(), [one.pk for one in bare])
+    together = (bare[1].pk, bare[2].pk)
+    assert [one.labels for one in proposed] == [(carried[0].pk,), together, (bare[0].pk,)]
+    assert (proposed[1].target, proposed[1].prompts) == ("PP", 0)

@@ -52,6 +52,22 @@ def test_the_result_is_kept_until_links_come() -> None:
     assert set(LabelPlace.objects.values_list("run", flat=True)) == {third.pk}
 
 
+@pytest.mark.parametrize("by", ["names", "prompts"])
+def test_labels_that_no_prompt_carries_are_compared_too(by: str) -> None:
+    ids = [make_label(name).pk for name in NAMES]
+    run = proposed(by)
+    assert set(LabelPair.objects.filter(letter="A").values_list("first", "second")) == {(ids[0], ids[1])}
+    assert (run.state, proposals_stale()) == ("done", 0)
+
+
+def test_the_result_is_kept_until_labels_come() -> None:
+    labelled()
+    proposed()
+    make_label("rumours")
+    assert proposals_stale() == 1
+    assert "kept_in" not in proposed().outputs
+
+
 def test_a_new_try_replaces_what_a_killed_one_left() -> None:
     ids = labelled()
     run = service.run_create(stage_name="propose", values={"by": "names"})

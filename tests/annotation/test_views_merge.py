@@ -183,12 +183,21 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_labels(
 
 def test_a_label_that_no_prompt_carries_is_shown_and_decided_like_others(annotator: Person) -> None:
     label = make_label("imported alone")
-    assert listed(annotator.get(MERGE, {"view": "flat", "state": "all"})) == ["imported alone"]
+    for view in ({"view": "proposals"}, {"view": "flat", "state": "all"}):
+        assert listed(annotator.get(MERGE, view)) == ["imported alone"]
     for address in ("label", "label-members"):
         shown = annotator.get(reverse(f"annotation:{address}", args=[label.pk]), headers={"HX-Request": "true"})
         assert (shown.status_code, "imported alone" in shown.content.decode()) == (200, True)
     assign(annotator, label, "CIA")
     assert target(label) == "CIA"
+
+
+def test_where_no_prompt_carries_a_label_the_progress_counts_labels(annotator: Person) -> None:
+    label, _other = make_label("one"), make_label("another")
+    assign(annotator, label, "CIA")
+    page = annotator.get(MERGE)
+    assert page.context["progress"]["percent"] == 50.0
+    assert "of the labels decided" in page.content.decode()
 
 
 # --- deciding ---

@@ -10,6 +10,7 @@ from annotation.models import IntentLabel, LabelComment, MapEntry
 from madsafe_web.core.keys import keys_set
 from madsafe_web.core.models import User
 from tests.e2e.conftest import Opener, Window
+from tests.factories import make_corpus, make_label, make_prompts, make_suggestion
 from tests.world import World
 
 pytestmark = pytest.mark.browser
@@ -76,6 +77,64 @@ def test_one_key_puts_the_label_before_the_lead(world: World, open_window: Opene
     assert LabelComment.objects.get().author.username == "annotator"
 
 
+def crossed_twice(open_window: Opener) -> Window:
+    """The window of an annotator whose two decisions "NS", pressed at once, came after two of the lead."""
+    mine, theirs = opened(open_window), opened(open_window, "lead")
+    theirs.press("5")
+    theirs.press("5")
+    for _ in range(2):
+        mine.page.keyboard.press("q")
+    mine.page.wait_for_selector("[data-crossed] >> nth=1")
+    mine.wrong.clear()
+    return mine
+
+
+def test_a_crossed_decision_stays_in_sight_though_the_next_key_was_pressed_at_once(
+    world: World, open_window: Opener
+) -> None:
+    mine, theirs = opened(open_window), opened(open_window, "lead")
+    theirs.press("5")
+    mine.page.keyboard.press("q")
+    mine.page.keyboard.press("3")
+    mine.page.locator("#labels-CIA", has_text="1").wait_for()
+    assert decided() == {"first label": "EM", "second label": "CIA"}
+    assert "first label" in mine.page.locator("#conflict").inner_text()
+    assert current(mine) == "third label"
+
+
+def test_each_of_two_crossed_decisions_is_answered_by_one_key(world: World, open_window: Opener) -> None:
+    mine = crossed_twice(open_window)
+    mine.press("y")
+    assert decided() == {"first label": "NS", "second label": "EM"}
+    mine.page.keyboard.press("a")
+    mine.page.wait_for_selector("[data-crossed]", state="detached")
+    assert decided() == {"first label": "NS", "second label": "EM"}
+    assert mine.wrong == []
+
+
+def test_going_elsewhere_waits_for_the_keys_that_are_being_sent(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    with window.page.expect_navigation():
+        window.page.keyboard.press("Enter")
+        window.page.keyboard.press("3")
+        window.page.keyboard.press("p")
+        window.page.keyboard.press("5")  # about a list that is going
+    assert decided() == {"first label": "OFF", "second label": "CIA"}
+    assert current(window) == "third label"
+
+
+def test_a_key_that_is_held_decides_once_and_moves_on_and_on(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.page.keyboard.down("j")
+    window.page.keyboard.down("j")
+    window.page.keyboard.up("j")
+    assert current(window) == "third label"
+    window.page.keyboard.down("3")
+    window.page.keyboard.down("3")
+    window.page.wait_for_selector(".is-sent", state="detached")
+    assert decided() == {"third label": "CIA"}
+
+
 def test_the_keys_of_a_composition_do_nothing(world: World, open_window: Opener) -> None:
     window = opened(open_window)
     before = current(window)
@@ -105,6 +164,43 @@ def test_keys_pressed_at_once_decide_one_label_after_the_other(world: World, ope
     window.press("3")
     window.page.wait_for_selector(".is-sent", state="detached")
     assert decided() == {"first label": "OFF", "second label": "UB", "third label": "CIA"}
+
+
+def test_ten_keys_pressed_at_once_decide_ten_labels_each_with_its_own_suggestion(
+    world: World, open_window: Opener
+) -> None:
+    prompts = make_prompts(12, make_corpus("Twelve"))
+    for number in range(12):
+        # Not sure enough to be proposed together.
+        make_suggestion(make_label(f"label {number}", prompts[number:]), ("EM", "DP", "NS")[number % 3], 0.7)
+    window = opened(open_window)
+    lines = window.page.locator("#list [data-item]").all()
+    shown = [(str(line.get_attribute("data-name")), str(line.get_attribute("data-code"))) for line in lines]
+    for _ in range(10):
+        window.page.keyboard.press("Enter")
+    window.page.wait_for_selector(".is-sent", state="detached")
+    assert decided() == dict(shown[:10])
+    assert current(window) == shown[10][0]
+
+
+def test_a_key_pressed_behind_an_undo_waits_for_what_that_brings_back(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    window.press("3")
+    window.page.keyboard.press("z")
+    window.page.keyboard.press("5")
+    window.page.locator("#labels-EM", has_text="1").wait_for()
+    assert decided() == {"first label": "EM"}
+
+
+def test_the_progress_is_told_while_somebody_is_faster_than_it(world: World, open_window: Opener) -> None:
+    window = open_window("annotator")
+    window.page.clock.install()
+    window.go(reverse("annotation:merge"))
+    window.page.clock.pause_at(window.page.evaluate("Date.now() + 1000"))
+    with window.page.expect_response("**/labels/counts/*"):
+        for _ in range(2):
+            window.press("Enter")
+            window.page.clock.run_for(400)
 
 
 def test_m_gives_a_common_name_in_a_field_in_the_page(world: World, open_window: Opener) -> None:
