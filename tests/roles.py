@@ -177,6 +177,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:label-history-turn": {"POST": only(404, "annotator", "lead")},
     # to the list, with a message: no period is named
     "annotation:label-history-revert": {"POST": only(302, "lead")},
+    "annotation:label-rules": {"GET": READ},
+    # the form names no rule
+    "annotation:label-rule-withdraw": {"POST": only(404, "annotator", "lead")},
+    # to the list, with a message: the rules say nothing
+    "annotation:label-rules-apply": {"POST": only(302, "annotator", "lead")},
     # the form names no map
     "annotation:map-publish": {"POST": only(404, "lead")},
     "annotation:maps": {"GET": READ},
