@@ -1,6 +1,7 @@
 from django.urls import path
 
 from annotation.views import (
+    agreement,
     corpora,
     distributions,
     history,
@@ -61,6 +62,9 @@ urlpatterns = [
     path("labels/rules/", rules.rules, name="label-rules"),
     path("labels/rules/withdraw/", rules.withdraw, name="label-rule-withdraw"),
     path("labels/rules/apply/", rules.apply, name="label-rules-apply"),
+    path("labels/agreement/", agreement.agreement, name="label-agreement"),
+    path("labels/agreement/rule/", agreement.policy, name="label-policy"),
+    path("labels/agreement/file/<slug:kind>/", agreement.agreement_file, name="label-agreement-file"),
     path("labels/publish/", publishing.map_publish, name="map-publish"),
     path("labels/finish/", publishing.finish, name="merge-finish"),
     path("labels/maps/", maps.maps, name="maps"),

@@ -182,7 +182,11 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:label-rule-withdraw": {"POST": only(404, "annotator", "lead")},
     # to the list, with a message: the rules say nothing
     "annotation:label-rules-apply": {"POST": only(302, "annotator", "lead")},
+    "annotation:label-agreement": {"GET": only(200, "lead")},
+    # the form names no number of prompts
+    "annotation:label-policy": {"POST": only(422, "lead")},
     # the form names no map
+    "annotation:label-agreement-file": {"POST": only(404, "lead")},
     "annotation:map-publish": {"POST": only(404, "lead")},
     "annotation:maps": {"GET": READ},
     "annotation:map": {"GET": READ},

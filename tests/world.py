@@ -96,6 +96,7 @@ def maps_world(version: int) -> World:
     return {
         **{f"annotation:map{part}": [version] for part in ("", "-changes", "-runs")},
         "annotation:map-file": [version, "csv"],
+        "annotation:label-agreement-file": ["figures"],
     }
 
 

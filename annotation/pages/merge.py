@@ -163,6 +163,7 @@ def _map(state: MergeState, user: User) -> Context:
             "has_labels": bool(state.labels),
         },
         "can_merge": can(user, "merge"),
+        "may_settle": can(user, "adjudicate"),
         "can_publish": may_publish and not waiting,
         "can_finish": may_publish and waiting,
     }
