@@ -187,7 +187,7 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:label-policy": {"POST": only(422, "lead")},
     # the form names no map
     "annotation:label-agreement-file": {"POST": only(404, "lead")},
-    "annotation:map-publish": {"POST": only(404, "lead")},
+    "annotation:map-publish": {"GET": only(200, "lead"), "POST": only(404, "lead")},
     "annotation:maps": {"GET": READ},
     "annotation:map": {"GET": READ},
     "annotation:map-changes": {"GET": READ},
