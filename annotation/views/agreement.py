@@ -43,7 +43,7 @@ class PolicyForm(forms.Form):
     confidence_below = forms.FloatField(
         min_value=0,
         max_value=1,
-        label=gettext_lazy("Doubtful: confidence of the suggestion below"),
+        label=gettext_lazy("Doubtful: confidence below"),
         help_text=gettext_lazy("From 0 (none is doubtful) to 1."),
         widget=forms.NumberInput(attrs={"class": "form-control", "step": "any"}),
     )
