@@ -17,7 +17,7 @@ from annotation.pages.labels import LabelState
 from annotation.pages.merge_counts import counts_context
 from annotation.pages.merge_items import Item, evidence_key, proposed, single
 from annotation.pages.merge_state import MergeState, merge_state
-from annotation.selectors import categories_of, merge_waiting
+from annotation.selectors import categories_of, guidelines_newest, merge_waiting
 from madsafe_web.core.access import can
 from madsafe_web.core.models import User
 
@@ -43,7 +43,7 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
         "query": filters.place(),
         "facets": _facets(filters, state.merge_map, known),
         "evidence_key": evidence_key(),
-        "guides": list(known.values()),
+        "guides": _guides(state.merge_map, known),
         "selected": selected_context(selected, state.use, known, filters, found) if selected else None,
         "open": next((item.id for item in items if selected and len(item.rows) > 1 and _holds(item, selected)), None),
         "items": items[:MOST_SENT],
@@ -122,6 +122,12 @@ def _facets(filters: LabelFilter, merge_map: MergeMap | None, known: Mapping[str
     corpora = Corpus.objects.filter(withdrawn=None).order_by("name").values_list("id", "name")
     people = LabelOperation.objects.filter(merge_map=merge_map, actor__isnull=False).order_by("actor__username")
     versions = MergeMap.objects.filter(state=MergeMap.State.PUBLISHED).order_by("-version")
+def _guides(merge_map: MergeMap | None, known: Mapping[str, Category]) -> list[Context]:
+    """Each category with its newest guideline, to stand beside the work."""
+    texts = guidelines_newest(merge_map.taxonomy if merge_map else None)
+    return [{"category": row, "text": texts.get(code)} for code, row in known.items()]
+
+
     names = people.values_list("actor__username", flat=True).distinct()
     by = [(RULE, forms.RULE_TEXT), (NOBODY, forms.NOBODY_TEXT), *((name, name) for name in names)]
     choices: dict[str, Iterable[tuple[object, object]]] = {

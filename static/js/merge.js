@@ -24,7 +24,7 @@
     accept.value = code;
     accept.disabled = !code;
     $("[data-accept]", accept).textContent = code;
-    guide(code);
+    guide(item?.dataset.category || code);
   };
   const select = (row, load = true) => {
     if (!row) return;
@@ -184,7 +184,8 @@
     if (at("[data-guide]")) {
       const guides = $("#guides");
       guides.hidden = !guides.hidden;
-      at("[data-guide]").setAttribute("aria-expanded", String(!guides.hidden));
+      $$("[data-guide]").forEach((button) => button.setAttribute("aria-expanded", String(!guides.hidden)));
+      if (!guides.hidden) guides.scrollIntoView({ block: "nearest" });
     }
     if (at("[data-dismiss]")) { event.preventDefault(); $("#conflict").replaceChildren(); current()?.focus({ preventScroll: true }); }
   });
