@@ -115,6 +115,7 @@
     if (fresh) { fresh.removeAttribute("data-fresh"); select($("[data-row]", fresh)); }
     else if (back) select($("[data-row]", back));
     else if (!current()) select($(`[data-row="${CSS.escape(place.row ?? "")}"]`) ?? rows()[0]);
+    if ($("#given") && current()?.dataset.row === place.row) current().click();  // it may be settled
     htmx.trigger(document.body, "labels-changed");
     document.dispatchEvent(new CustomEvent("stepped"));
     // All that was sent with the page is decided: there may be more.
