@@ -47,7 +47,7 @@ def agreement_context(user: User, version: int | None) -> Context:
     """The page for one version of the map."""
     maps = MergeMap.objects.filter(pk__in=LabelOpinion.objects.values("entry__merge_map")).order_by("-version")
     versions = list(maps.values_list("version", flat=True))
-    merge_map = maps.filter(version=version).first() or maps.first() or map_shown()
+    merge_map = maps.filter(version=version or 0).first() or maps.first() or map_shown()
     found = answered(user, merge_map) if merge_map else []
     known = categories_of(merge_map)
     pairs = pairs_of(found)
