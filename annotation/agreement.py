@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 SAMPLES = 1000  # of the bootstrap
 SEED = 20_240_501  # the same interval on every look
+DRAWN = 1_000_000  # units drawn at once, which bounds the memory
 Floats = npt.NDArray[np.float64]
 
 
@@ -88,9 +89,24 @@ def _agreeing(table: Floats) -> Floats:
 def _interval(table: Floats, weight: Floats) -> tuple[float, float] | None:
     """Percentiles 2.5 and 97.5 of alpha over samples of units; samples whose answers are all equal say nothing."""
     random = np.random.default_rng(SEED)
-    drawn = (random.integers(0, len(table), len(table)) for _ in range(SAMPLES))
-    found = [value for rows in drawn if (value := alpha(table[rows], weight[rows])) is not None]
-    if not found:
+    given = table.sum(axis=1)
+    disagreeing = weight * given * (1 - _agreeing(table))
+    found: list[Floats] = []
+    for at in range(0, SAMPLES, rows := max(1, DRAWN // len(table))):
+        times = _times(random, min(rows, SAMPLES - at), len(table))
+        totals = (times * weight) @ table
+        number = totals.sum(axis=1)
+        expected = (number**2 - (totals**2).sum(axis=1)) / (number - 1)
+        varied = expected > 0
+        found.append(1 - (times @ disagreeing)[varied] / expected[varied])
+    alphas = np.concatenate(found)
+    if not len(alphas):
         return None
-    low, high = np.percentile(found, [2.5, 97.5])
+    low, high = np.percentile(alphas, [2.5, 97.5])
     return float(low), float(high)
+
+
+def _times(random: np.random.Generator, samples: int, units: int) -> Floats:
+    """Samples × units: how often each of `units` draws with replacement takes each unit."""
+    drawn = random.integers(0, units, (samples, units)) + units * np.arange(samples)[:, None]
+    return np.bincount(drawn.ravel(), minlength=samples * units).reshape(samples, units).astype(float)

@@ -36,7 +36,7 @@ class NewItem:
     subject: str
     prompt: str
     response: str
-    category: str = ""  # code among the fourteen
+    category: str = ""  # its code
     language: str = ""
     source: str = ""
     hidden: dict[str, Any] = field(default_factory=dict)  # shown only after the answer

@@ -1,6 +1,7 @@
 from django.urls import path
 
 from annotation.views import (
+    agreement,
     corpora,
     distributions,
     history,
@@ -11,6 +12,7 @@ from annotation.views import (
     prompts,
     publishing,
     review,
+    rules,
     taxonomy,
     uploads,
     withdrawing,
@@ -59,6 +61,12 @@ urlpatterns = [
     path("labels/history/", history.history, name="label-history"),
     path("labels/history/turn/", history.history_turn, name="label-history-turn"),
     path("labels/history/revert/", history.history_revert, name="label-history-revert"),
+    path("labels/rules/", rules.rules, name="label-rules"),
+    path("labels/rules/withdraw/", rules.withdraw, name="label-rule-withdraw"),
+    path("labels/rules/apply/", rules.apply, name="label-rules-apply"),
+    path("labels/agreement/", agreement.agreement, name="label-agreement"),
+    path("labels/agreement/rule/", agreement.policy, name="label-policy"),
+    path("labels/agreement/file/<slug:kind>/", agreement.agreement_file, name="label-agreement-file"),
     path("labels/publish/", publishing.map_publish, name="map-publish"),
     path("labels/finish/", publishing.finish, name="merge-finish"),
     path("labels/maps/", maps.maps, name="maps"),

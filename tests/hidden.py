@@ -123,6 +123,8 @@ CASES = (
     Case("an unknown taxonomy", "annotation:taxonomy", "lead", sent(version=UNKNOWN), "GET"),
     Case("an unknown taxonomy", "annotation:taxonomy-export", "lead", sent(version=UNKNOWN), "GET"),
     Case("an unknown taxonomy", "annotation:taxonomy-diff", "lead", sent(old=1, new=999), "GET"),
+    Case("an unknown rule", "annotation:label-rule-withdraw", "lead", sent(rule=UNKNOWN)),
+    Case("an unknown map", "annotation:label-agreement-file", "lead", sent(map=UNKNOWN)),
     Case("an unknown map", "annotation:map-publish", "lead", sent(map=UNKNOWN)),
     Case("an unknown map", "annotation:merge-finish", "lead", sent(map=UNKNOWN)),
     *(

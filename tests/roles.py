@@ -177,8 +177,17 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:label-history-turn": {"POST": only(404, "annotator", "lead")},
     # to the list, with a message: no period is named
     "annotation:label-history-revert": {"POST": only(302, "lead")},
+    "annotation:label-rules": {"GET": READ},
+    # the form names no rule
+    "annotation:label-rule-withdraw": {"POST": only(404, "annotator", "lead")},
+    # to the list, with a message: the rules say nothing
+    "annotation:label-rules-apply": {"POST": only(302, "annotator", "lead")},
+    "annotation:label-agreement": {"GET": only(200, "lead")},
+    # the form names no number of prompts
+    "annotation:label-policy": {"POST": only(422, "lead")},
     # the form names no map
-    "annotation:map-publish": {"POST": only(404, "lead")},
+    "annotation:label-agreement-file": {"POST": only(404, "lead")},
+    "annotation:map-publish": {"GET": only(200, "lead"), "POST": only(404, "lead")},
     "annotation:maps": {"GET": READ},
     "annotation:label-import": {"POST": only(422, "lead")},  # no file is sent
     "annotation:map": {"GET": READ},

@@ -104,6 +104,7 @@ def maps_world(version: int, step: int) -> World:
         **{f"api:label-history-{verb}": [step] for verb in ("undo", "redo")},
         **{f"annotation:map{part}": [version] for part in ("", "-changes", "-runs")},
         "annotation:map-file": [version, "csv"],
+        "annotation:label-agreement-file": ["figures"],
     }
 
 

@@ -160,7 +160,7 @@ def _bases(states: Mapping[int, EntryState]) -> dict[int, Base]:
         pk: [one for one in found if (one.operation_id, pk) not in blind and _decides(one)]
         for pk, found in changes.items()
     }
-    undone = _undone({one.operation_id for found in decisions.values() for one in found})
+    undone = taken_back({one.operation_id for found in decisions.values() for one in found})
     return {pk: _base(state, changes[pk], decisions.get(pk, []), undone) for pk, state in states.items()}
 
 
@@ -183,7 +183,7 @@ def _decides(change: LabelChange) -> bool:
     )
 
 
-def _undone(steps: Collection[int]) -> set[int]:
+def taken_back(steps: Collection[int]) -> set[int]:
     """Those of these steps that are taken back now: undone an odd number of times, each time by undoing the last."""
     root_of = {pk: pk for pk in steps}
     undone: set[int] = set()

@@ -12,20 +12,18 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Max, Model, Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 
-from annotation.merge.blind import opinions_turn, outcomes
+from annotation.merge.blind import outcomes
+from annotation.merge.effects import effects_turn
 from annotation.merge.states import DROP, EntryState, StaleDecision
 from annotation.models import (
     Category,
     DecidedBy,
     LabelChange,
-    LabelComment,
     LabelOperation,
-    LabelRule,
     MapEntry,
     MergeMap,
-    RefusedPair,
 )
 from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
@@ -36,13 +34,7 @@ Change = Callable[[EntryState], EntryState]
 UPDATED = 500  # entries changed by one statement
 NAMED = 60  # characters of a label in the history
 ANSWERED = ("target", "by", "second")  # what follows from blind answers
-TOLD = ("target", "theme", "flagged", "pairs")  # of a payload, in the audit record
-# What a step of this verb leaves beside its entries, and in which columns no two that stand may be equal.
-BESIDE: Mapping[str, tuple[type[Model], tuple[str, ...]]] = {
-    Verb.ASSIGN: (LabelRule, ("keyer", "key")),
-    Verb.COMMENT: (LabelComment, ()),
-    Verb.REFUSE: (RefusedPair, ("first", "second")),
-}
+TOLD = ("target", "theme", "flagged", "pairs", "rule", "keyer", "key")  # of a payload, in the audit record
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +126,7 @@ def operation_undo(
         return None
     kind = Kind.REDO if operation.kind == Kind.UNDO else Kind.UNDO
     step = _record(held, user, kind, operation.verb, operation.payload, operation, within)
-    _effects(back.root, standing=kind == Kind.REDO)
+    effects_turn(back.root, standing=kind == Kind.REDO)
     back.after |= outcomes({pk: back.after[pk] for pk in back.answered & back.after.keys()})
     changes = _write(step, back.entries, back.before, back.after, codes, {})
     # What a step took back or did again as its parts goes with it, the newest first.
@@ -315,18 +307,6 @@ def _write(
             rows = MapEntry.objects.filter(pk__in=ids[at : at + UPDATED])
             rows.update(revision=F("revision") + 1, **state.columns(codes.id_of))
     return LabelChange.objects.bulk_create(changes, batch_size=UPDATED)
-
-
-def _effects(operation: LabelOperation, standing: bool) -> None:
-    """What a step left beside its entries stands or falls with it; of two that are equal only one stands."""
-    opinions_turn(operation, undone=not standing)
-    if operation.verb not in BESIDE:
-        return
-    model, same = BESIDE[operation.verb]
-    for row in model._default_manager.filter(operation=operation):
-        equal = {name: getattr(row, name) for name in same}
-        if not (standing and same and model._default_manager.filter(standing=True, **equal).exists()):
-            model._default_manager.filter(pk=row.pk).update(standing=standing)
 
 
 def _audit(operation: LabelOperation, changes: Sequence[LabelChange]) -> None:

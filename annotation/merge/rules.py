@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from annotation.clustering.proposers.exact import exact_keys
 from annotation.merge.operations import Change, Step, Verb, operation_do
 from annotation.merge.states import DROP
 from annotation.models import DecidedBy, IntentLabel, LabelOperation, LabelRule, MapEntry, MergeMap
-from madsafe_web.core.audit import audit
 from madsafe_web.core.models import User
 
 LONGEST = 200  # characters of a key that can be kept
@@ -44,40 +42,53 @@ def rules_keep(operation: LabelOperation, labels: Collection[int], target: str, 
     LabelRule.objects.bulk_create(made)
 
 
-def rules_apply(draft: MergeMap, labels: Collection[int]) -> LabelOperation | None:
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the standing rules say of a label: a target, the theme where they agree on one, and their ids."""
+
+    target: str
+    theme: str
+    rules: tuple[int, ...]
+
+
+def rules_apply(draft: MergeMap, labels: Collection[int], user: User | None = None) -> LabelOperation | None:
     """Decide undecided labels of a draft by the standing rules, as one step; None where no rule says anything.
 
-    Where two rules disagree about a label, it stays undecided.
+    Where two rules disagree about a label, it stays undecided, and so does one about which people answered blindly.
+    `user`: who asked for it; the labels are marked "by rule" all the same.
     """
-    if not labels:
-        return None
-    said: dict[tuple[str, str], tuple[str, str]] = {
-        (rule.keyer, rule.key): (rule.target, rule.theme) for rule in rules_standing()
-    }
-    if not said:
-        return None
-    known = {*draft.taxonomy.categories.values_list("code", flat=True), DROP}
-    rows = MapEntry.objects.filter(merge_map=draft, label__in=labels, decided_by=DecidedBy.NOBODY)
     changes, seen = {}, {}
-    for label, name, revision in rows.values_list("label", "label__name", "revision"):
-        found = {said[key] for key in keys_of(name) if key in said}
-        if len({target for target, _ in found}) == 1 and (target := next(iter(found))[0]) in known:
-            themes = {theme for _, theme in found}
-            changes[label] = _change(target, themes.pop() if len(themes) == 1 else "")
+    rows = rows_open(draft).filter(label__in=labels).values_list("label", "label__name", "revision")
+    found = verdicts(draft, {label: name for label, name, _revision in rows}) if labels else {}
+    for label, _name, revision in rows if found else ():
+        if label in found:
+            changes[label] = _change(found[label].target, found[label].theme)
             seen[label] = revision
     if not seen:
         return None
     step = Step(Verb.APPLY, {"rules": True}, lambda state: state, changes=changes)
-    return operation_do(draft=draft, user=None, seen=seen, step=step)
+    return operation_do(draft=draft, user=user, seen=seen, step=step)
 
 
-@transaction.atomic
-def rule_withdraw(user: User, rule: LabelRule) -> bool:
-    """Let a rule decide no more labels; those that it decided stay as they are. False when it stands no more."""
-    if not LabelRule.objects.filter(pk=rule.pk, standing=True).update(standing=False):
-        return False
-    audit(user, "rule.withdraw", f"rule {rule.pk}", keyer=rule.keyer, key=rule.key, target=rule.target)
-    return True
+def rows_open(draft: MergeMap) -> QuerySet[MapEntry]:
+    """The entries that rules may decide: undecided, and not before two people."""
+    return MapEntry.objects.filter(merge_map=draft, decided_by=DecidedBy.NOBODY, second=MapEntry.Second.NONE)
+
+
+def verdicts(merge_map: MergeMap, names: Mapping[int, str]) -> dict[int, Verdict]:
+    """Label id → what the standing rules say of it, for those on which they agree; `names`: id → name."""
+    said = {(rule.keyer, rule.key): rule for rule in LabelRule.objects.filter(standing=True)}
+    if not said:
+        return {}
+    known = {*merge_map.taxonomy.categories.values_list("code", flat=True), DROP}
+    found = {}
+    for label, name in names.items():
+        rules = [said[key] for key in keys_of(name) if key in said]
+        if len({rule.target for rule in rules}) == 1 and rules[0].target in known:
+            themes = {rule.theme for rule in rules}
+            theme = themes.pop() if len(themes) == 1 else ""
+            found[label] = Verdict(rules[0].target, theme, tuple(rule.pk for rule in rules))
+    return found
 
 
 def keys_of(name: str) -> set[tuple[str, str]]:

@@ -25,6 +25,9 @@ def about(operation: LabelOperation) -> str:
     if operation.verb == Verb.REVERT:
         told = {name: operation.payload[name] for name in ("count", "person")}
         return _("%(count)s steps of %(person)s") % told
+    if operation.verb == Verb.WITHDRAW:
+        told = {"key": operation.payload["key"], "target": target_name(operation.payload["target"])}
+        return _("the rule “%(key)s” → %(target)s") % told
     label, count = operation.payload.get("label", ""), operation.payload.get("count", 1)
     if count > 1:
         return _("“%(label)s” and %(more)s more") % {"label": label, "more": count - 1}
@@ -49,6 +52,7 @@ def outcome(operation: LabelOperation) -> str:
         Verb.COMMENT: _("a comment"),
         Verb.OPINION: _("a blind answer"),
         Verb.REVERT: _("taken back"),
+        Verb.WITHDRAW: _("withdrawn"),
     }
     return plain.get(Verb(operation.verb)) or target_name(payload.get("target", ""))
 

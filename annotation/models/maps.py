@@ -98,6 +98,7 @@ class LabelOperation(models.Model):
         SETTLE = "settle", _("settled a disagreement")
         APPLY = "apply", _("applied a file or rules")
         REVERT = "revert", _("took back somebody’s steps")
+        WITHDRAW = "withdraw", _("withdrew a rule")
 
     kind = models.CharField(max_length=4, choices=Kind, default=Kind.DO)
     verb = models.CharField(max_length=8, choices=Verb, default=Verb.ASSIGN)
@@ -184,7 +185,8 @@ class LabelRule(models.Model):
     target = models.CharField(max_length=8)  # category code or DROP
     theme = models.CharField(max_length=60, blank=True, default="")
     operation = models.ForeignKey(LabelOperation, on_delete=models.PROTECT, related_name="rules")
-    standing = models.BooleanField(default=True)  # until it is undone or withdrawn
+    withdrawn = models.ForeignKey(LabelOperation, null=True, on_delete=models.PROTECT, related_name="withdrew")
+    standing = models.BooleanField(default=True)  # until it is undone, withdrawn, or another takes its place
 
     class Meta:
         constraints = [

@@ -158,15 +158,15 @@ def diff_context(user: User, row: MergeMap, query: QueryDict) -> Context:
         "counts": [(CHANGES[kind], count) for kind, count in found.counts.items()],
         "labels": len(found.rows),
         "prompts": found.prompts,
-        "rows": list(_diff_rows(found)),
+        "rows": list(diff_rows(found, MOST_ROWS)),
     }
 
 
-def _diff_rows(found: MapDiff) -> Iterable[DiffRow]:
+def diff_rows(found: MapDiff, most: int) -> Iterable[DiffRow]:
     """The first rows: those of the most prompts."""
     taxonomies = {one.taxonomy_id for one in (found.old, found.new) if one}
     categories = {row.code: row for row in Category.objects.filter(taxonomy__in=taxonomies)}
-    for row in found.rows[:MOST_ROWS]:
+    for row in found.rows[:most]:
         before, after = (code if code == DROP else categories.get(code) for code in (row.before, row.after))
         themes = (row.theme_before, row.theme_after)
         yield DiffRow(row.label, row.name, str(CHANGES[row.kind]), before, after, *themes, row.prompts)

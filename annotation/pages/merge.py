@@ -10,14 +10,15 @@ from django.http import Http404
 from annotation import forms
 from annotation.forms import LabelFilter
 from annotation.merge.telling import step_text
-from annotation.models import Category, Corpus, LabelOperation, MergeMap
+from annotation.models import Category, Corpus, LabelOperation, MapEntry, MergeMap
 from annotation.pages.label_detail import actor_of, selected_context
 from annotation.pages.label_search import NOBODY, RULE
 from annotation.pages.labels import LabelState
+from annotation.pages.merge_conflicts import given, with_given
 from annotation.pages.merge_counts import counts_context
 from annotation.pages.merge_items import Item, evidence_key, proposed, single
 from annotation.pages.merge_state import MergeState, merge_state
-from annotation.selectors import categories_of, merge_waiting
+from annotation.selectors import categories_of, guidelines_newest, merge_waiting
 from madsafe_web.core.access import can
 from madsafe_web.core.models import User
 
@@ -37,16 +38,18 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
     found = state.proposals()
     items = items_listed(state, filters, known, found)
     selected = _selected(state, items, filters)
+    answers = given(user, known) if filters.view_name == "conflicts" or _crossed(selected) else {}
     return {
         "conflict": conflict,
         "filters": filters,
         "query": filters.place(),
         "facets": _facets(filters, state.merge_map, known),
         "evidence_key": evidence_key(),
-        "guides": list(known.values()),
+        "guides": _guides(state.merge_map, known),
         "selected": selected_context(selected, state.use, known, filters, found) if selected else None,
+        "given": answers.get(selected.id, ()) if selected else (),
         "open": next((item.id for item in items if selected and len(item.rows) > 1 and _holds(item, selected)), None),
-        "items": items[:MOST_SENT],
+        "items": with_given(items[:MOST_SENT], answers) if answers else items[:MOST_SENT],
         "shown": min(len(items), MOST_SENT),
         "total": len(items),
         **history_context(user, state.merge_map),
@@ -71,14 +74,19 @@ def items_listed(
     return [item for item in items if not letter or letter in {mark.letter for mark in item.evidence}]
 
 
-def pane_context(label_id: int, filters: LabelFilter) -> Context:
+def pane_context(user: User, label_id: int, filters: LabelFilter) -> Context:
     """Only the side with one label; `selected` is None for a label that is not one to merge."""
     state = merge_state()
     known = categories_of(state.merge_map)
     chosen = next((one for one in state.labels if one.id == label_id), None)
     found = state.proposals()
     selected = selected_context(chosen, state.use, known, filters, found) if chosen else None
-    return {"selected": selected, "query": filters.place()}
+    return {
+        "selected": selected,
+        "given": given(user, known).get(label_id, ()) if _crossed(chosen) else (),
+        "may_settle": can(user, "adjudicate"),
+        "query": filters.place(),
+    }
 
 
 def members_context(label_id: int, filters: LabelFilter) -> Context:
@@ -105,8 +113,19 @@ def history_context(user: User, merge_map: MergeMap | None) -> Context:
     return {"history": told, **_can_step(user, merge_map)}
 
 
+def _crossed(state: LabelState | None) -> bool:
+    """Whether two people disagree about a label."""
+    return state is not None and state.second == MapEntry.Second.CONFLICT
+
+
 def _holds(item: Item, state: LabelState) -> bool:
     return any(row.id == state.id for row in item.rows)
+
+
+def _guides(merge_map: MergeMap | None, known: Mapping[str, Category]) -> list[Context]:
+    """Each category with its newest guideline, to stand beside the work."""
+    texts = guidelines_newest(merge_map.taxonomy if merge_map else None)
+    return [{"category": row, "text": texts.get(code)} for code, row in known.items()]
 
 
 def _selected(state: MergeState, items: Sequence[Item], filters: LabelFilter) -> LabelState | None:
@@ -163,6 +182,7 @@ def _map(state: MergeState, user: User) -> Context:
             "has_labels": bool(state.labels),
         },
         "can_merge": can(user, "merge"),
+        "may_settle": can(user, "adjudicate"),
         "can_publish": may_publish and not waiting,
         "can_finish": may_publish and waiting,
     }

@@ -14,6 +14,7 @@ from annotation.models import Category, LabelChange, LabelOperation
 from annotation.pages.label_detail import actor_of
 from annotation.pages.labels import Entry, LabelState, category_of, label_states, map_shown, targets
 from annotation.pages.merge import Context, history_context
+from annotation.pages.merge_conflicts import given, with_given
 from annotation.pages.merge_items import Item, single, together
 from annotation.selectors import categories_of
 from madsafe_web.core.models import User
@@ -46,9 +47,11 @@ class Lines:
 
 def answer_context(user: User, filters: LabelFilter, lines: Lines, conflict: Context | None = None) -> Context:
     """For the fragment: the lines that changed, the history, and a decision that was crossed."""
+    answers = given(user, categories_of(map_shown())) if filters.view_name == "conflicts" else {}
+    swapped = {place: with_given(items, answers) for place, items in lines.swapped.items()}
     return {
-        "swapped": [{"item": items[0], "oob": f"outerHTML:#item-{place}"} for place, items in lines.swapped.items()],
-        "beside": [{"after": items[0].id, "items": items[1:]} for items in lines.swapped.values() if items[1:]],
+        "swapped": [{"item": items[0], "oob": f"outerHTML:#item-{place}"} for place, items in swapped.items()],
+        "beside": [{"after": items[0].id, "items": items[1:]} for items in swapped.values() if items[1:]],
         "added": lines.added,
         "gone": lines.gone,
         "conflict": conflict,

@@ -81,17 +81,9 @@ def by_category(state: MergeState, known: Mapping[str, Category]) -> Context:
 
 
 def changes(merge_map: MergeMap | None) -> Context:
-    """What a draft says other than its parent: `labels` in all, `lines` by outcome, `named`: new common names."""
+    """On how many labels a draft says something else than its parent."""
     if merge_map is None or merge_map.state != MergeMap.State.DRAFT:
-        return {"labels": 0, "lines": [], "named": 0}
+        return {"labels": 0}
     before = targets(merge_map.parent) if merge_map.parent else {}
     now = targets(merge_map)
-    moved = Counter(one.target for pk, one in now.items() if one.target != before.get(pk, Entry()).target)
-    themes = {one.theme for one in now.values()} - {one.theme for one in before.values()} - {""}
-    lines = [{"category": _as_category(code), "labels": n} for code, n in moved.most_common()]
-    return {"labels": moved.total(), "lines": lines, "named": len(themes)}
-
-
-def _as_category(target: str) -> str | dict[str, str]:
-    """A target as partials/category.html takes it."""
-    return {"code": target} if target and target != DROP else target
+    return {"labels": sum(one.target != before.get(pk, Entry()).target for pk, one in now.items())}

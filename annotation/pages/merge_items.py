@@ -15,6 +15,7 @@ from annotation.pages.labels import LabelState, NotUsed, category_of, suggestion
 
 if TYPE_CHECKING:
     from annotation.merge.proposals import Proposal
+    from annotation.pages.merge_conflicts import Given
 
 SURE = 0.9  # from this confidence on a suggestion is strong evidence
 Categories = Mapping[str, Category]
@@ -62,6 +63,7 @@ class Item:
     confidence: float | None
     evidence: list[Mark]
     rows: list[Row]
+    given: tuple[Given, ...] = ()  # answers on which people disagree
 
     @property
     def first(self) -> Row:

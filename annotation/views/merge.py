@@ -48,7 +48,7 @@ def label(request: HttpRequest, pk: int) -> HttpResponse:
     filters = filters_of(request.GET.urlencode(), pk)
     if not request.htmx:  # type: ignore[attr-defined]  # set by django_htmx's middleware
         return merge_page(request, filters)
-    return render(request, "annotation/merge/pane.html", pane_context(pk, filters))
+    return render(request, "annotation/merge/pane.html", pane_context(person(request), pk, filters))
 
 
 @require_safe

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from annotation.forms import MapForm
 from annotation.merge import drafts
 from annotation.merging import merge_finish
 from annotation.models import MergeMap
+from annotation.pages.publishing import publish_context
 from annotation.selectors import merge_waiting
 from annotation.views.merge import merge_page
 from madsafe_web.core.access import needs, scoped
@@ -28,9 +29,12 @@ def _draft(request: HttpRequest) -> tuple[MergeMap, str]:
     return get_object_or_404(scoped(request.user, MergeMap), pk=form.cleaned_data["map"]), form.cleaned_data["note"]
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs("publish")
 def map_publish(request: HttpRequest) -> HttpResponse:
+    """What would change, with the question; by POST the draft is published."""
+    if request.method != "POST":
+        return render(request, "annotation/map_publish.html", publish_context())
     draft, note = _draft(request)
     if merge_waiting():
         messages.error(request, _("A merge run waits for people. Press “Finish merging” instead."))

@@ -80,6 +80,8 @@ TABLE = (
     Key("merge-keep", "a", "merge", _("Keep what the other decided")),
     Key("merge-mine", "y", "merge", _("Take mine")),
     Key("merge-discuss", "d", "merge", _("Discuss with the lead")),
+    Key("merge-first", "h", "merge", _("Settle on the first answer")),
+    Key("merge-second", "l", "merge", _("Settle on the second answer")),
     Key("merge-undo", "z", "merge", _("Undo")),
     Key("merge-redo", "Shift+z", "merge", _("Redo")),
     *(

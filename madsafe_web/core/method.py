@@ -28,7 +28,7 @@ STAGES: dict[str, tuple[Text, Text]] = {
     "import_labels": (_("Import labels"), _("Reads a file of labels, or of labels of a corpus's prompts.")),
     "suggest": (_("Suggest categories"), _("Proposes a category for every label.")),
     "propose": (_("Compare labels"), _("Finds labels that may mean the same, by their names and their prompts.")),
-    "merge": (_("Merge labels"), _("Puts the labels into the 14 categories.")),
+    "merge": (_("Merge labels"), _("Puts the labels into the categories.")),
     "publish": (_("Publish the map"), _("Fixes the map from labels to categories as a version.")),
     "deduplicate": (_("Remove duplicates"), _("Marks repeated prompts and those that overlap a benchmark.")),
     "reject": (_("Balance"), _("Marks surplus prompts of over-full categories as rejected.")),

@@ -25,7 +25,7 @@
     accept.value = code;
     accept.disabled = !code;
     $("[data-accept]", accept).textContent = code;
-    guide(code);
+    guide(item?.dataset.category || code);
   };
   const select = (row, load = true) => {
     if (!row) return;
@@ -137,6 +137,7 @@
     if (fresh) { fresh.removeAttribute("data-fresh"); select($("[data-row]", fresh)); }
     else if (back && !sent) select($("[data-row]", back));  // who is further on already is not called back
     else if (!current()) select($(`[data-row="${CSS.escape(place.row ?? "")}"]`) ?? rows()[0]);
+    if ($("#given") && current()?.dataset.row === place.row) current().click();  // it may be settled
     count();
     document.dispatchEvent(new CustomEvent("stepped"));
     // All that was sent with the page is decided: there may be more.
@@ -231,7 +232,8 @@
     if (at("[data-guide]")) {
       const guides = $("#guides");
       guides.hidden = !guides.hidden;
-      at("[data-guide]").setAttribute("aria-expanded", String(!guides.hidden));
+      $$("[data-guide]").forEach((button) => button.setAttribute("aria-expanded", String(!guides.hidden)));
+      if (!guides.hidden) guides.scrollIntoView({ block: "nearest" });
     }
     if (at("[data-dismiss]")) { event.preventDefault(); at("[data-crossed]").remove(); current()?.focus({ preventScroll: true }); }
   });

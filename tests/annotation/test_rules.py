@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from annotation.merge.deciding import labels_decide, step_undo
+from annotation.merge.deciding import labels_decide, step_redo, step_undo
 from annotation.merge.drafts import map_draft_open
-from annotation.merge.rules import rule_withdraw, rules_standing
+from annotation.merge.operations import operation_undo
+from annotation.merge.rule_steps import rule_withdraw, rules_reapply
+from annotation.merge.rules import rules_standing
 from annotation.merge.states import Decision
 from annotation.models import Corpus, LabelOperation, MapEntry
 from madsafe_web.core.models import User
@@ -77,3 +79,68 @@ def test_a_withdrawn_rule_decides_no_more() -> None:
     together(user, "PP")
     assert all(rule_withdraw(user, rule) for rule in rules_standing())
     assert later("Privacy-Violations").decided_by == ""
+
+
+def test_a_withdrawal_is_a_step_that_undo_takes_back() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    before = set(rules_standing().values_list("pk", flat=True))
+    rule = rules_standing()[0]
+    rule_withdraw(user, rule)
+    assert before - set(rules_standing().values_list("pk", flat=True)) == {rule.pk}
+    step_undo(user=user, draft=map_draft_open())
+    assert set(rules_standing().values_list("pk", flat=True)) == before
+
+
+def test_a_withdrawal_taken_back_and_done_again_holds() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    rule = rules_standing()[0]
+    rule_withdraw(user, rule)
+    step_undo(user=user, draft=map_draft_open())
+    step_redo(user=user, draft=map_draft_open())
+    assert rule.pk not in rules_standing().values_list("pk", flat=True)
+
+
+def test_a_withdrawn_rule_does_not_come_back_with_the_step_that_made_it() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    rule = rules_standing()[0]
+    withdrawal = rule_withdraw(user, rule)
+    undone = operation_undo(operation=rule.operation, user=user)
+    assert undone and withdrawal
+    operation_undo(operation=undone, user=user)
+    assert rule.pk not in rules_standing().values_list("pk", flat=True)
+    operation_undo(operation=withdrawal, user=user)
+    assert rule.pk in rules_standing().values_list("pk", flat=True)
+
+
+def test_a_withdrawal_taken_back_brings_no_rule_whose_step_is_taken_back() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    withdrawal = rule_withdraw(user, rules_standing()[0])
+    operation_undo(operation=LabelOperation.objects.get(verb="assign"), user=user)
+    assert withdrawal
+    operation_undo(operation=withdrawal, user=user)
+    assert not rules_standing().exists()
+
+
+def test_rules_are_applied_again_to_what_is_undecided_as_one_step_of_the_person() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    late = make_label("Privacy-Violations", make_prompts(1))
+    map_draft_open()
+    together(user, "PP")
+    step = rules_reapply(user)
+    assert step and (step.actor, step.verb, step.payload["count"]) == (user, "apply", 1)
+    assert MapEntry.objects.get(label=late).decided_by == "rule"
+    step_undo(user=user, draft=map_draft_open())
+    assert MapEntry.objects.get(label=late).decided_by == ""
+
+
+def test_rules_do_not_decide_a_label_that_somebody_answered_blindly() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    late = make_label("Privacy-Violations", make_prompts(1))
+    map_draft_open()
+    together(user, "PP")
+    MapEntry.objects.filter(label=late).update(second=MapEntry.Second.WAITING)
+    assert rules_reapply(user) is None

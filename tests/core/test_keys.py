@@ -154,9 +154,9 @@ def test_the_page_shows_every_action_under_its_place(lead: Person) -> None:
 
 
 def test_a_key_given_on_the_page_is_on_the_button(reviewer: Person) -> None:
-    answer = reviewer.post(PAGE, {"keys": "h"}, follow=True)
+    answer = reviewer.post(PAGE, {"keys": "b"}, follow=True)
     assert answer.redirect_chain == [(PAGE, 302)]
-    assert 'data-key="h"' in reviewer.get("/runs/").content.decode()
+    assert 'data-key="b"' in reviewer.get("/runs/").content.decode()
 
 
 def test_a_conflict_is_told_at_the_field_with_the_name_of_the_other(reviewer: Person) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
+from annotation.merge.blind import policy_set
+from annotation.merge.drafts import map_draft_open
 from annotation.merge.presence import presence_note
 from annotation.models import IntentLabel, LabelComment, MapEntry
 from madsafe_web.core.keys import keys_set
 from madsafe_web.core.models import User
+from tests.annotation.merge_steps import decide
 from tests.e2e.conftest import Opener, Window
 from tests.factories import make_corpus, make_label, make_prompts, make_suggestion
 from tests.world import World
@@ -210,6 +213,41 @@ def test_m_gives_a_common_name_in_a_field_in_the_page(world: World, open_window:
     window.press("Enter")
     assert list(MapEntry.objects.exclude(theme="").values_list("label__name", "theme")) == [("first label", "a name")]
     assert current(window) == "a name"
+
+
+def test_g_shows_the_guideline_of_the_row_and_follows_it(world: World, open_window: Opener) -> None:
+    window = opened(open_window)
+    shown = window.page.locator("[data-guide-of]:visible")
+    window.page.keyboard.press("g")
+    assert shown.get_attribute("data-guide-of") == "OFF"
+    window.page.keyboard.press("j")
+    assert shown.get_attribute("data-guide-of") == "UB"
+    window.page.keyboard.press("g")
+    assert shown.count() == 0
+
+
+def test_on_a_phone_a_button_shows_the_guideline(world: World, open_window: Opener) -> None:
+    window = opened(open_window, width=390)
+    window.page.locator("#label-actions [data-guide]").click()
+    assert window.page.locator("[data-guide-of]:visible").get_attribute("data-guide-of") == "OFF"
+    assert window.wrong == []
+
+
+def test_one_key_settles_a_disagreement_on_either_answer(world: World, open_window: Opener) -> None:
+    lead = User.objects.get(username="lead")
+    policy_set(user=lead, two_people=True, prompts_from=1, confidence_below=1.0)
+    draft = map_draft_open()
+    for name in ("first label", "second label"):
+        for who, target in (("annotator", "CIA"), ("somebody else", "EM")):
+            decide(draft, User.objects.get(username=who), target, name)
+    window = open_window("lead")
+    window.go(f"{reverse('annotation:merge')}?view=conflicts")
+    window.press("l")
+    window.page.locator("#label-pane h2", has_text="second label").wait_for()
+    window.press("h")
+    assert decided() == {"first label": "EM", "second label": "CIA"}
+    window.page.locator("#given").wait_for(state="detached")
+    assert window.wrong == []
 
 
 def test_c_keeps_a_comment_about_the_label(world: World, open_window: Opener) -> None:

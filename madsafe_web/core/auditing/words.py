@@ -14,6 +14,7 @@ from madsafe_web.core.models import AuditEvent
 VERBS: dict[str, Text] = {
     "map.publish": _("published %(subject)s"),
     "merge.finish": _("finished merging %(subject)s"),
+    "merge.policy": _("changed which labels need two people"),
     "set.freeze": _("froze %(subject)s"),
     "set.export": _("exported %(subject)s"),
     "run.create": _("made %(subject)s"),

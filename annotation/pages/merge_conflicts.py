@@ -1,0 +1,38 @@
+"""What people answered about a label on which they disagree, for the lines of the merge page and for its side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from annotation.merge.conflicts import Said, conflicts
+from annotation.models import Category
+from annotation.pages.labels import category_of
+from annotation.pages.merge_items import Item
+from madsafe_web.core.models import User
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One answer and who gave it. `target`: category code, DROP or "" for undecided."""
+
+    target: str
+    category: Category | str | None
+    people: tuple[str, ...]
+
+
+def given(user: User, categories: Mapping[str, Category]) -> dict[int, tuple[Given, ...]]:
+    """Label id → the answers that this reader may see, for the labels of the draft on which people disagree."""
+    return {one.id: _given(one.answers, categories) for one in conflicts(user) if one.answers}
+
+
+def _given(answers: Sequence[Said], categories: Mapping[str, Category]) -> tuple[Given, ...]:
+    people: dict[str, list[str]] = {}
+    for said in answers:
+        people.setdefault(said.text, []).append(said.person)
+    return tuple(Given(target, category_of(target, categories), tuple(names)) for target, names in people.items())
+
+
+def with_given(items: Sequence[Item], found: Mapping[int, tuple[Given, ...]]) -> list[Item]:
+    """Lines of the list with what people answered about them."""
+    return [replace(item, given=found.get(item.id, ())) for item in items]
