@@ -77,7 +77,7 @@ def test_one_key_puts_the_label_before_the_lead(world: World, open_window: Opene
     window = crossed(open_window)
     window.press("d")
     assert list(MapEntry.objects.filter(flagged=True).values_list("label__name", flat=True)) == ["first label"]
-    assert LabelComment.objects.get().author.username == "annotator"
+    assert LabelComment.objects.get(label__name="first label").author.username == "annotator"
 
 
 def crossed_twice(open_window: Opener) -> Window:
@@ -255,7 +255,7 @@ def test_c_keeps_a_comment_about_the_label(world: World, open_window: Opener) ->
     window.page.keyboard.press("c")
     window.page.keyboard.type("looks like two")
     window.press("Enter")
-    assert LabelComment.objects.get().text == "looks like two"
+    assert LabelComment.objects.get(label__name="first label").text == "looks like two"
 
 
 def test_the_mouse_ticks_labels_and_decides_them_together(world: World, open_window: Opener) -> None:
