@@ -81,13 +81,21 @@ def map_apply(*, user: User | None, source: Path | MergeMap) -> Taken:
 
 
 def _as_said(state: EntryState, said: Said) -> EntryState:
-    return replace(state, target=said.target, by=said.by if said.target else DecidedBy.NOBODY, theme=said.theme)
+    by = said.by if said.target else DecidedBy.NOBODY
+    return replace(_decided(state, said), by=by, theme=said.theme)
 
 
 def _by_rule(state: EntryState, said: Said) -> EntryState:
     if state.by:
         return state
-    return replace(state, target=said.target, by=DecidedBy.RULE, theme=said.theme or state.theme)
+    return replace(_decided(state, said), by=DecidedBy.RULE, theme=said.theme or state.theme)
+
+
+def _decided(state: EntryState, said: Said) -> EntryState:
+    """With the target that a row says. A decision ends what was waited for; what is said already changes nothing."""
+    if state.target == said.target:
+        return state
+    return replace(state, target=said.target, second=MapEntry.Second.NONE)
 
 
 @transaction.atomic

@@ -12,6 +12,7 @@ from annotation.merge.blind import policy_set
 from annotation.merge.conflicts import conflicts
 from annotation.merge.deciding import step_undo
 from annotation.merge.drafts import map_draft_open, map_publish
+from annotation.merge.imports import Said, map_import
 from annotation.models import LabelOpinion, MergeMap
 from annotation.taxonomies import rows_of, taxonomy_make
 from madsafe_web.core.access import scoped
@@ -123,6 +124,12 @@ def test_an_answer_from_before_a_later_decision_does_not_count(
     new = following(draft, lead)
     assert standing(new, "one") == ("EM", "waiting")
     assert list(LabelOpinion.objects.filter(entry__merge_map=new).values_list("person", flat=True)) == [second.pk]
+
+
+def test_a_decision_from_a_file_ends_the_waiting(draft: MergeMap, lead: User, first: User) -> None:
+    decide(draft, first, "CIA", "one", "two")
+    map_import(user=lead, rows=[Said(1, "one", "EM", "", "person"), Said(2, "two", "", "a name", "")], name="a file")
+    assert (standing(draft, "one"), standing(draft, "two")) == (("EM", ""), ("", "waiting"))
 
 
 def test_the_answer_follows_a_category_that_is_renamed(draft: MergeMap, lead: User, first: User, second: User) -> None:
