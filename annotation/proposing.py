@@ -15,7 +15,7 @@ from annotation.clustering.grouping import blended
 from annotation.clustering.proposers.base import Material, Pair, Proposer
 from annotation.clustering.proposing import LETTERS, By, proposers
 from annotation.clustering.reading import reading_order
-from annotation.label_use import links_state
+from annotation.label_use import links_counted
 from annotation.models import IntentLabel, LabelPair, LabelPlace, Prompt, PromptIntent
 from annotation.selectors import prompts_standing, propose_run_kept
 from annotation.text import clean
@@ -69,7 +69,7 @@ def labels_used() -> list[tuple[int, str]]:
 
 def fingerprint(by: By) -> str:
     """What the result rests on: as long as it stays, a new run would find the same."""
-    newest, number = links_state()
+    newest, number = links_counted()
     withdrawn = Prompt.objects.filter(state=Prompt.State.WITHDRAWN).count()
     return f"{by} {'+'.join(_proposers(by))} links {newest}/{number} withdrawn {withdrawn}"
 
