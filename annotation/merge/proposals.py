@@ -47,7 +47,7 @@ def proposals(merge_map: MergeMap | None, use: LabelUse) -> list[Proposal]:
         links=_links(run_id, tuple(use.counts)),
         groups=_groups(run_id, refused),
     )
-    return gather(known)[:MOST]
+    return gather(known, MOST)
 
 
 def _decided(merge_map: MergeMap | None) -> dict[int, str]:
