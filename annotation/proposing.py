@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
-from django.db.models import Count, Max
+import orjson
+from django.db.models import Count, Max, Model
 from django.db.models.functions import Left
 
 from annotation.clustering.examples import examples_orders
@@ -16,15 +17,17 @@ from annotation.clustering.grouping import blended
 from annotation.clustering.proposers.base import Material, Pair, Proposer
 from annotation.clustering.proposing import LETTERS, By, proposers
 from annotation.clustering.reading import reading_order
-from annotation.label_use import links_state
+from annotation.label_use import links_counted
 from annotation.models import IntentLabel, LabelPair, LabelPlace, Prompt, PromptIntent
 from annotation.selectors import prompts_standing, propose_run_kept
 from annotation.text import clean
+from madsafe_web.core.bulk import insert
 from madsafe_web.core.models import Run
 from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 
-Row = TypeVar("Row", LabelPair, LabelPlace)
+PAIR = ("run_id", "first_id", "second_id", "letter", "kind", "weight")
+PLACE = ("run_id", "label_id", "place", "examples")
 SAMPLED = 40  # prompts read of each label
 LONGEST = 1_000  # characters read of each
 TEXTS = 5_000  # prompts read at once
@@ -64,7 +67,7 @@ def propose(job: Job) -> None:
 
 def fingerprint(by: By) -> str:
     """What the result rests on: as long as it stays, a new run would find the same."""
-    newest, number = links_state()
+    newest, number = links_counted()
     labels = IntentLabel.objects.aggregate(newest=Max("id"), number=Count("id"))
     withdrawn = Prompt.objects.filter(state=Prompt.State.WITHDRAWN).count()
     held = f"labels {labels['newest']}/{labels['number']} links {newest}/{number} withdrawn {withdrawn}"
@@ -85,24 +88,23 @@ def _write_anew(job: Job, names: Mapping[int, str], state: str) -> None:
     _advance(job, len(names), READ)
     pairs = _pairs(job, names, sample)
     id_of = {name: pk for pk, name in names.items()}
-    rows = [_row(job.run, id_of, pair) for pair in pairs]
     order = reading_order(list(id_of), blended(pairs))
     examples = _examples(list(names), sample)
+    _advance(job, len(names), ORDERED)
+    _write(job, LabelPair, PAIR, [(job.run.pk, *_row(id_of, pair)) for pair in pairs])
     places = [
-        LabelPlace(run=job.run, label_id=id_of[name], place=place, examples=examples[id_of[name]])
+        (job.run.pk, id_of[name], place, orjson.dumps(examples[id_of[name]]).decode())
         for place, name in enumerate(order)
     ]
-    _advance(job, len(names), ORDERED)
-    _write(job, LabelPair, rows)
-    _write(job, LabelPlace, places)
+    _write(job, LabelPlace, PLACE, places)
     with job.commit(kept=len(names) - _counted(job)):
         _forget_older(job.run)
-        job.output(fingerprint=state, pairs=len(rows))
+        job.output(fingerprint=state, pairs=len(pairs))
 
 
-def _row(run: Run, id_of: Mapping[str, int], pair: Pair) -> LabelPair:
+def _row(id_of: Mapping[str, int], pair: Pair) -> tuple[int, int, str, str, float]:
     first, second = sorted((id_of[pair.first], id_of[pair.second]))
-    return LabelPair(run=run, first_id=first, second_id=second, letter=pair.letter, kind=pair.kind, weight=pair.weight)
+    return first, second, pair.letter, pair.kind, pair.weight
 
 
 def _sample(names: Mapping[int, str]) -> Sample:
@@ -172,13 +174,12 @@ def _advance(job: Job, labels: int, share: float) -> None:
         progress.cursor = {"counted": reached}
 
 
-def _write(job: Job, model: type[Row], rows: Sequence[Row]) -> None:
+def _write(job: Job, model: type[Model], columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     for at in range(0, len(rows), WRITTEN):
         job.check()
-        some = rows[at : at + WRITTEN]
         with job.commit() as progress:
             progress.cursor = job.cursor
-            model.objects.bulk_create(some)
+            insert(model, columns, rows[at : at + WRITTEN])
 
 
 def _forget_older(run: Run) -> None:

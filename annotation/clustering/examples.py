@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from annotation.clustering.proposers.prompts import content_vectors
+from annotation.clustering.terms import likeness_among
 
 CENTRAL = 3
 
@@ -16,22 +18,18 @@ def examples_order(texts: Sequence[str], *, central: int = CENTRAL) -> list[int]
     """Places of all texts: the `central` nearest to their middle, then each time the one most unlike all before.
 
     A label of two meanings so shows the second one early. By the cosine of c-TF-IDF; equal texts keep their order.
-    Loads scikit-learn: for workers and commands.
+    Loads SciPy: for workers and commands.
     """
     return examples_orders([texts], central=central)[0]
 
 
 def examples_orders(lists: Sequence[Sequence[str]], *, central: int = CENTRAL) -> list[list[int]]:
     """The same for many lists: what is rare is rare among all their texts, and they are counted at once."""
-    flat = [text for texts in lists for text in texts]
-    if not any(flat):
-        return [list(range(len(texts))) for texts in lists]
-    vectors, found, at = content_vectors(flat), [], 0
-    for texts in lists:
-        rows = vectors[at : at + len(texts)]
-        at += len(texts)
-        found.append(_order((rows @ rows.T).toarray(), central))
-    return found
+    vectors = content_vectors([[text] for texts in lists for text in texts])
+    ends = list(accumulate(map(len, lists)))
+    return [
+        _order(likeness_among(vectors, end - len(texts), end), central) for texts, end in zip(lists, ends, strict=True)
+    ]
 
 
 def _order(likeness: np.ndarray[Any, Any], central: int) -> list[int]:

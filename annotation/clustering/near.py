@@ -16,7 +16,7 @@ def mutual(likeness: np.ndarray[Any, Any], *, most: int, least: float) -> Iterat
     found = likeness.copy()
     np.fill_diagonal(found, 0.0)
     if found.shape[0] > most:
-        bound = np.partition(found, -most, axis=1)[:, -most]
+        bound = found.max(axis=1) if most == 1 else np.partition(found, -most, axis=1)[:, -most]
         near = found >= np.maximum(bound, least)[:, None]
     else:
         near = found >= least

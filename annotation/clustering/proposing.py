@@ -21,7 +21,7 @@ def proposers() -> dict[str, Proposer]:
 
 
 def evidence(material: Material, by: By = "names") -> Iterator[Pair]:
-    """The pairs of all proposers up to `by`, proposer by proposer. Loads scikit-learn, but not for "exact"."""
+    """The pairs of all proposers up to `by`, proposer by proposer. Loads SciPy, but not for "exact"."""
     for proposer in proposers().values():
         if proposer.letter in LETTERS[by]:
             yield from proposer.propose(material)

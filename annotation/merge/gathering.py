@@ -12,7 +12,7 @@ import numpy as np
 
 from annotation.clustering.confidence import confidence, features, fit
 from annotation.clustering.grouping import grouped
-from annotation.clustering.nearest import UNDECIDED, Array, Links
+from annotation.clustering.nearest import LETTERS, UNDECIDED, Array, Links
 
 CONFIDENT = 0.8  # suggestion from which labels of one category may stand together without other evidence
 MOST_ALIKE = 12  # labels that one look takes in
@@ -70,13 +70,6 @@ class Proposal:
         """The labels that accepting it decides: those that do not differ, or all where all of them do."""
         return tuple(member.label for member in self.members if not member.differs) or self.labels
 
-    @property
-    def order(self) -> tuple[float, int, int, tuple[int, ...]]:
-        """The first are those whose one keystroke is expected to decide the most prompts, then the most labels."""
-        ticked = set(self.ticked)
-        gained = sum(member.prompts for member in self.members if member.label in ticked)
-        return (-gained * self.confidence, -self.prompts, -len(ticked), self.labels)
-
 
 @dataclass(frozen=True, eq=False)
 class Stored:
@@ -125,15 +118,18 @@ def groups_of(stored: Stored, refused: Collection[tuple[int, int]]) -> list[list
     return grouped(stored.weights, refused=refused)
 
 
-def gather(known: Known) -> list[Proposal]:
-    """Disjoint proposals of all undecided labels, those that decide the most prompts with one keystroke first."""
+def gather(known: Known, most: int) -> list[Proposal]:
+    """Disjoint proposals of the undecided labels: the `most` that decide the most prompts with one keystroke, in order.
+
+    Reasons are looked up for these alone: for all labels that takes as long as all the rest.
+    """
     weighed = _Weighed(known)
     groups = [[label for label in group if label not in known.decided] for group in known.groups]
     together = [group for group in groups if len(group) > 1]
     grouped_ids = {label for group in together for label in group}
     rest = [label for label in known.counts if label not in known.decided and label not in grouped_ids]
-    found = [weighed.proposal(group) for group in (*together, *_alike(known, weighed, rest))]
-    return sorted(found, key=lambda one: one.order)
+    found = [weighed.sketch(group) for group in (*together, *_alike(known, weighed, rest))]
+    return [weighed.proposal(one) for one in sorted(found, key=lambda one: one.order)[:most]]
 
 
 def _alike(known: Known, weighed: _Weighed, labels: Iterable[int]) -> list[list[int]]:
@@ -155,6 +151,23 @@ def _alike(known: Known, weighed: _Weighed, labels: Iterable[int]) -> list[list[
 
 def _takes(group: Sequence[int], label: int, refused: Collection[tuple[int, int]]) -> bool:
     return len(group) < MOST_ALIKE and not any((min(label, one), max(label, one)) in refused for one in group)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sketch:
+    """A proposal without its reasons. `ticked`: number of its labels that are; `gained`: of their prompts."""
+
+    labels: tuple[int, ...]
+    target: str
+    confidence: float
+    prompts: int
+    ticked: int
+    gained: int
+
+    @property
+    def order(self) -> tuple[float, int, int, tuple[int, ...]]:
+        """The first are those whose one keystroke is expected to decide the most prompts, then the most labels."""
+        return (-self.gained * self.confidence, -self.prompts, -self.ticked, self.labels)
 
 
 class _Weighed:
@@ -195,30 +208,42 @@ class _Weighed:
         suggested, sure = self.known.suggested.get(label, ("", 0.0))
         return bool(suggested) and suggested != target and sure >= DOUBTFUL
 
-    def proposal(self, labels: Sequence[int]) -> Proposal:
-        ordered = sorted(labels, key=lambda label: (-self.known.counts[label], label))
+    def sketch(self, labels: Sequence[int]) -> _Sketch:
+        counts = self.known.counts
+        ordered = sorted(labels, key=lambda label: (-counts[label], label))
         target = self.best(ordered)
-        members = tuple(self._member(label, target, ordered) for label in ordered)
-        ticked = [one for one in members if not one.differs] or members
-        letters = {reason.letter for one in members for reason in one.reasons if reason.target in ("", target)}
-        return Proposal(
+        ticked = [label for label in ordered if not self._differs(label, target)] or ordered
+        return _Sketch(
             labels=tuple(ordered),
             target=target,
             confidence=self._mean(ticked, target) if target else 0.0,
+            prompts=sum(counts[label] for label in ordered),
+            ticked=len(ticked),
+            gained=sum(counts[label] for label in ticked),
+        )
+
+    def proposal(self, sketch: _Sketch) -> Proposal:
+        target, within = sketch.target, set(sketch.labels)
+        members = tuple(self._member(label, target, within) for label in sketch.labels)
+        letters = {reason.letter for one in members for reason in one.reasons if reason.target in ("", target)}
+        return Proposal(
+            labels=sketch.labels,
+            target=target,
+            confidence=sketch.confidence,
             letters="".join(sorted(letters)),
-            prompts=sum(one.prompts for one in members),
+            prompts=sketch.prompts,
             members=members,
         )
 
-    def _mean(self, ticked: Sequence[Member], target: str) -> float:
-        """How sure the target is of the prompts of the ticked labels, 0..1."""
+    def _mean(self, labels: Sequence[int], target: str) -> float:
+        """How sure the target is of the prompts of the labels, 0..1."""
         at = self.known.targets.index(target)
-        sizes = [one.prompts or 1 for one in ticked]
-        return sum(size * self.sure[one.label][at] for size, one in zip(sizes, ticked, strict=True)) / sum(sizes)
+        sizes = [self.known.counts[label] or 1 for label in labels]
+        return sum(size * self.sure[label][at] for size, label in zip(sizes, labels, strict=True)) / sum(sizes)
 
-    def _member(self, label: int, target: str, labels: Sequence[int]) -> Member:
+    def _member(self, label: int, target: str, within: Collection[int]) -> Member:
         suggested, sure = self.known.suggested.get(label, ("", None))
-        reasons = (*self._beside(label, set(labels)), *self._model(suggested, sure), *self._decided(label))
+        reasons = (*self._beside(label, within), *self._model(suggested, sure), *self._decided(label))
         return Member(label, self.known.counts[label], suggested, sure, self._differs(label, target), reasons)
 
     def _beside(self, label: int, labels: Collection[int]) -> Iterator[Reason]:
@@ -228,6 +253,8 @@ class _Weighed:
             if other in labels and letter not in told:
                 told.add(letter)
                 yield Reason(letter, kind, weight, other=other)
+                if len(told) == len(LETTERS):
+                    return
 
     def _model(self, suggested: str, sure: float | None) -> Iterator[Reason]:
         if suggested and sure is not None:

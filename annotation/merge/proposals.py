@@ -50,7 +50,7 @@ def proposals(merge_map: MergeMap | None, use: LabelUse, labels: Iterable[int] =
         links=_links(run_id, tuple(counts)),
         groups=_groups(run_id, refused),
     )
-    return gather(known)[:MOST]
+    return gather(known, MOST)
 
 
 def _decided(merge_map: MergeMap | None) -> dict[int, str]:

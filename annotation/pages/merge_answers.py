@@ -93,8 +93,7 @@ def _open(states: Mapping[int, LabelState], label: int) -> bool:
 def _joined(states: Sequence[LabelState], use: LabelUse, known: Mapping[str, Category], ticked: bool = True) -> Item:
     """One line of several labels, with the prompts that carry any of them."""
     ordered = sorted(states, key=lambda state: (-state.prompts, state.id))
-    held = use.prompts_by({state.id: "these" for state in ordered})["these"]
-    return together(ordered, known, held, ticked)
+    return together(ordered, known, use.prompts_with([state.id for state in ordered]), ticked)
 
 
 def lines_of_step(step: LabelOperation, filters: LabelFilter) -> Lines:
@@ -117,7 +116,7 @@ def lines_of_step(step: LabelOperation, filters: LabelFilter) -> Lines:
 
 def prompts_of(labels: Collection[int]) -> int:
     """Number of prompts that carry any of these labels."""
-    return label_use(runs_read(map_shown())).prompts_by(dict.fromkeys(labels, "these"))["these"]
+    return label_use(runs_read(map_shown())).prompts_with(labels)
 
 
 def conflict_about(error: StaleDecision, touched: Touched, wanted: str | None) -> Context | None:

@@ -12,6 +12,7 @@ from annotation.forms import EVIDENCE
 from annotation.merge.states import DROP
 from annotation.models import Category, DecidedBy
 from annotation.pages.labels import LabelState, NotUsed, category_of, suggestion_of
+from madsafe_web.core.method import Text
 
 if TYPE_CHECKING:
     from annotation.merge.proposals import Proposal
@@ -26,7 +27,7 @@ class Mark:
     """Evidence about a label: a letter for the list, a sentence for the side."""
 
     letter: str
-    text: str
+    text: Text
     strong: bool
 
 
@@ -109,7 +110,7 @@ def marks(state: LabelState) -> list[Mark]:
 
 def lettered(letters: str, strong: bool) -> list[Mark]:
     """The evidence of a whole proposal."""
-    return [Mark(letter, str(EVIDENCE[letter]), strong) for letter in letters]
+    return [Mark(letter, EVIDENCE[letter], strong) for letter in letters]
 
 
 def row_of(

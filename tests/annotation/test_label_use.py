@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from annotation.label_counts import combine
-from annotation.label_use import label_use
+from annotation.label_use import label_use, links_state
+from annotation.models import PromptIntent
+from annotation.versions import data_changed
+from madsafe_web.core.models import Run
 from tests.factories import make_label, make_prompts, make_run
+from tests.helpers.queries import query_count
 
 USE = combine([(1, 10), (1, 11), (2, 10), (3, 10), (3, 11), (3, 11), (4, 12)])
 
@@ -60,4 +65,32 @@ def test_links_that_came_since_are_counted() -> None:
     label = make_label("a", prompts[:1])
     assert label_use().counts == {label.pk: 1}
     make_label("a", prompts[1:])
+    assert label_use().counts == {label.pk: 2}
+
+
+@pytest.mark.django_db
+def test_links_are_not_counted_again_without_a_sign_of_others() -> None:
+    make_label("a", make_prompts(2))
+    assert [query_count(links_state) for _ in range(3)] == [2, 1, 1]
+
+
+@pytest.mark.django_db
+def test_a_removal_of_links_is_seen() -> None:
+    prompts = make_prompts(3)
+    label = make_label("a", prompts)
+    assert label_use().counts == {label.pk: 3}
+    PromptIntent.objects.filter(prompt=prompts[0]).delete()
+    data_changed()
+    assert label_use().counts == {label.pk: 2}
+
+
+@pytest.mark.django_db
+def test_what_a_run_committed_late_under_a_lower_id_is_seen_when_it_ends() -> None:
+    run = make_run(state=Run.State.RUNNING)
+    late, early = make_prompts(2)
+    label = make_label("a")
+    PromptIntent.objects.create(pk=9_000_002, prompt=early, label=label, run=run, position=0)
+    assert label_use().counts == {label.pk: 1}
+    PromptIntent.objects.create(pk=9_000_001, prompt=late, label=label, run=run, position=0)
+    Run.objects.filter(pk=run.pk).update(state=Run.State.DONE, finished=timezone.now())
     assert label_use().counts == {label.pk: 2}

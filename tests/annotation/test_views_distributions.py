@@ -186,4 +186,4 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_corpora(annotato
     for number in range(5):
         make_label("fraud", make_prompts(2, make_corpus(f"Corpus {number}"), scenario="one"))
     assert queries() == few
-    assert few <= 17
+    assert few <= 18

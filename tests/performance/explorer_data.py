@@ -102,13 +102,14 @@ def _decide() -> None:
 def insert(model: Any, columns: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
     from django.db import connection, transaction
 
-    table, places = model._meta.db_table, ", ".join(["%s"] * len(columns))
-    statement, left = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", iter(rows)
+    from madsafe_web.core import bulk
+
+    left = iter(rows)
     while batch := list(islice(left, ROWS)):
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.executemany(statement, batch)
+        with transaction.atomic():
+            bulk.insert(model, columns, batch)
     with connection.cursor() as cursor:
-        cursor.execute(f"ANALYZE {table}")
+        cursor.execute(f"ANALYZE {model._meta.db_table}")
 
 
 FILTERS: dict[str, list[str]] = {

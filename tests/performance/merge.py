@@ -2,11 +2,15 @@
 
 `python -m tests.performance.merge [--prompts N] [--database sqlite|postgresql]`. A merge puts the labels of 120,000
 links into a category by the page's own form, as htmx sends it; after each the numbers of the categories are asked for,
-and after five of them the map is published. Medians count (`_ms`); the worst but one stands beside (`_most`). The floor
-is the 95th percentile of a signed-in page with nothing in it. `cluster_s`: the proposers that go by names, libraries
-loaded; `same_prompts_s`: the run of stage `propose`; `rewrite_ms`: the baseline, writing the category into every link.
-TEST_POSTGRES_URL names the server for the second database, TEST_CHROMIUM the browser. The last line has the worse of
-the two databases.
+and after five of them the map is published. Medians count (`_ms`); the worst but one stands beside (`_most`), and what
+the web processes worked for one (`_cpu`), which other work on the machine changes less. The floor is the 95th
+percentile of a signed-in page with nothing in it. `cluster_s`: the proposers that go by names, libraries loaded;
+`same_prompts_s`: the run of stage `propose` with 40 prompts a label (`_cpu`: with the start of its command);
+`rewrite_ms`: the baseline, writing the category into every link. `load`: how many processes wanted a processor.
+
+TEST_POSTGRES_URL names the server for the second database, TEST_CHROMIUM the browser; what is not there is left out,
+and a line says so. The last line is one JSON object, each figure the worse of the two databases. Stopped by Ctrl-C or
+SIGTERM, the script ends its servers, browser and database first.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ import argparse
 import http.client
 import os
 import re
+import resource
+import signal
 import statistics
 import sys
 import tempfile
@@ -25,7 +31,10 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from http.cookies import SimpleCookie
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
+
+import psutil
 
 from tests.helpers.installation import ROOT, Installation, free_port, installed, postgres_database
 from tests.performance import common, start
@@ -36,6 +45,7 @@ FLOOR = 6  # times the floor an answer may take where that is more than its own 
 MOST = {"merge_ms": 50.0, "counts_ms": 300.0, "publish_ms": 100.0}
 MOST_S = {"cluster_s": 1.0, "same_prompts_s": 15.0, "paint_s": 1.0}
 LAST = ("merge_ms", "counts_ms", "publish_ms", "cluster_s", "same_prompts_s", "floor_p95_ms", "rewrite_ms")
+EXIT_STOPPED = 130
 DATA = ("-m", "tests.performance.merge_data")
 CHROMIUM = os.environ.get("TEST_CHROMIUM", "/usr/bin/chromium")
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
@@ -48,20 +58,40 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--prompts", type=int, default=300_000)
     parser.add_argument("--database", choices=["sqlite", "postgresql"])
     options = parser.parse_args(arguments)
+    if not start.has_postgres() and options.database == "postgresql":
+        parser.error("TEST_POSTGRES_URL is not set: it names the server to measure with.")
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored in a shell's background
+        signal.signal(number, _stop)
     common.setup_django()
     names = ["sqlite", *(["postgresql"] if start.has_postgres() else [])]
-    found = {name: measure(name, options.prompts) for name in ([options.database] if options.database else names)}
+    try:
+        found = {name: measure(name, options.prompts) for name in ([options.database] if options.database else names)}
+    except KeyboardInterrupt:
+        print("Stopped; nothing was measured whole.")
+        return EXIT_STOPPED
+    finally:
+        for process in psutil.Process().children(recursive=True):
+            process.kill()
     columns = list(next(iter(found.values())))
-    common.print_table(("database", *columns), [(name, *facts.values()) for name, facts in found.items()])
+    common.print_table(("", *found), [(key, *(facts[key] for facts in found.values())) for key in columns])
+    if not start.has_postgres():
+        print("postgresql: not measured, since TEST_POSTGRES_URL names no server.")
     for name, facts in found.items():
         print(*verdicts(name, facts), sep="\n")
     return common.end({key: max(facts[key] for facts in found.values()) for key in LAST})
+
+
+def _stop(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
 
 
 def verdicts(name: str, facts: Facts) -> Iterator[str]:
     """A sentence for each bound: whether it holds."""
     bounds = {key: max(most, FLOOR * facts["floor_p95_ms"]) for key, most in MOST.items()} | MOST_S
     for key, most in bounds.items():
+        if key not in facts:
+            yield f"{name}: {key} not measured, since there is no browser at {CHROMIUM}."
+            continue
         told = "holds" if facts[key] <= most else "DOES NOT HOLD"
         yield f"{name}: {key} {told}: {facts[key]:g} of {most:g}."
 
@@ -74,9 +104,9 @@ def measure(database: str, prompts: int) -> Facts:
         assert made.manage("migrate", "-v0").code == 0
         filled = part(made, "fill", "--prompts", str(prompts))
         facts = {"fill_s": filled, "cluster_s": part(made, "cluster"), "rewrite_ms": part(made, "rewrite")}
-        facts["same_prompts_s"] = same_prompts_s(made)
-        with served(made) as address:
-            return facts | over_http(made, address, int(0.4 * prompts))
+        facts |= same_prompts(made)
+        with served(made) as browser:
+            return facts | over_http(made, browser, int(0.4 * prompts)) | {"load": round(os.getloadavg()[0], 1)}
 
 
 def part(made: Installation, *arguments: str) -> float:
@@ -85,17 +115,25 @@ def part(made: Installation, *arguments: str) -> float:
     return float(done.out.splitlines()[-1])
 
 
-def same_prompts_s(made: Installation) -> float:
-    """Seconds that the run of stage `propose` was at work."""
+def same_prompts(made: Installation) -> Facts:
+    """Seconds that the run of stage `propose` was at work, and those of the processor for its command."""
+    before = _worked()
     done = made.manage("run_pipeline", made.chain([{"propose": {"by": "prompts"}}]), "--json", seconds=120)
     assert done.code == 0, done.out + done.err
     began, ended = made.rows("SELECT started, finished FROM core_run WHERE stage = 'propose'")[0]
-    return round((datetime.fromisoformat(str(ended)) - datetime.fromisoformat(str(began))).total_seconds(), 2)
+    took = datetime.fromisoformat(str(ended)) - datetime.fromisoformat(str(began))
+    return {"same_prompts_s": round(took.total_seconds(), 2), "same_prompts_cpu": round(_worked() - before, 2)}
+
+
+def _worked() -> float:
+    """Processor seconds of the commands that ended so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextmanager
-def served(made: Installation) -> Iterator[str]:
-    """The address (host:port) of the product's web server, which ends with the block."""
+def served(made: Installation) -> Iterator[Browser]:
+    """Somebody signed in at the product's web server, which ends with the block."""
     from madsafe_web.core.management.commands.serve import web_command
 
     address = f"127.0.0.1:{free_port()}"
@@ -104,7 +142,7 @@ def served(made: Installation) -> Iterator[str]:
     running = made.start(*command, MADSAFE_URL=f"http://{address}")
     try:
         start.first_page(f"http://{address}/accounts/login/", time.perf_counter())
-        yield address
+        yield Browser(address, psutil.Process(running.process.pid))
     finally:
         running.process.terminate()
         running.process.wait(30)
@@ -113,14 +151,15 @@ def served(made: Installation) -> Iterator[str]:
 class Browser:
     """Requests of a person who is signed in, each over a connection of its own."""
 
-    def __init__(self, address: str) -> None:
-        self.address, self.cookies, self.took_ms = address, SimpleCookie(), 0.0
+    def __init__(self, address: str, server: psutil.Process) -> None:
+        self.address, self.server, self.cookies = address, server, SimpleCookie()
+        self.took_ms = self.worked_ms = 0.0
         self.token = ""
         self.post("/accounts/login/", [("username", LEAD), ("password", PASSWORD)])
         assert "sessionid" in self.cookies, "the lead could not sign in"
 
     def get(self, path: str, *, htmx: bool = False) -> str:
-        """The page, whose form's token is kept; `took_ms` is how long it took."""
+        """The page, whose form's token is kept; `took_ms` is how long it took, `worked_ms` what the server worked."""
         text = self._sent("GET", path, "", htmx)
         found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text)
         self.token = found[1] if found else self.token
@@ -133,13 +172,18 @@ class Browser:
         return self._sent("POST", path, urlencode([("csrfmiddlewaretoken", self.token), *fields]), htmx)
 
     def _sent(self, method: str, path: str, body: str, htmx: bool) -> str:
-        began = time.perf_counter()
+        worked, began = self._worked_ms(), time.perf_counter()
         answer, text = self._once(method, path, body, htmx)
         if htmx and answer.status in (302, 303):
             answer, text = self._once("GET", answer.headers["Location"], "", htmx)
         self.took_ms = 1000 * (time.perf_counter() - began)
+        self.worked_ms = self._worked_ms() - worked
         assert answer.status in (200, 204, 302, 303), (method, path, answer.status, text[:500])
         return text
+
+    def _worked_ms(self) -> float:
+        times = [process.cpu_times() for process in self.server.children(recursive=True)]
+        return 1000 * sum(one.user + one.system for one in times)
 
     def _once(self, method: str, path: str, body: str, htmx: bool) -> tuple[http.client.HTTPResponse, str]:
         headers = {"Cookie": "; ".join(f"{one.key}={one.value}" for one in self.cookies.values())}
@@ -155,32 +199,42 @@ class Browser:
         return answer, text
 
 
-def over_http(made: Installation, address: str, links: int) -> Facts:
+def over_http(made: Installation, browser: Browser, links: int) -> Facts:
     """The figures of the requests, and of the page in a browser."""
-    browser = Browser(address)
     for _ in range(4):  # both processes have loaded what they keep
         browser.get("/labels/")
         browser.get("/empty/")
-    empty = [taken(browser, "/empty/") for _ in range(FLOORS)]
-    paint = painted_s(browser)
+    empty = [taken(browser, "/empty/")[0] for _ in range(FLOORS)]
+    floor = round(sorted(empty)[int(0.95 * len(empty))], 1)
+    painted = {"paint_s": painted_s(browser)} if Path(CHROMIUM).exists() else {}
+    times: dict[str, list[tuple[float, float]]] = {"merge": [], "counts": [], "publish": []}
+    form = re.search(r'<form id="assign"[^>]* action="([^"]+)"', browser.get("/labels/"))
+    assert form, "the page has no form that assigns"
     merged = most_frequent(made, links)
-    times: dict[str, list[float]] = {"merge": [], "counts": [], "publish": []}
     codes = [code for (code,) in made.rows("SELECT code FROM annotation_category ORDER BY position LIMIT 2")]
     for number in range(TIMES):
-        times["merge"].append(merge_ms(made, browser, merged, codes[number % 2]))
+        times["merge"].append(merge(made, browser, form[1], merged, codes[number % 2]))
         times["counts"].append(taken(browser, "/labels/counts/", htmx=True))
         if number >= TIMES - PUBLISHED:
-            times["publish"].append(publish_ms(made, browser))
-            merge_ms(made, browser, merged[:1], codes[number % 2])  # opens the next draft
-    found = {f"{name}_ms": round(statistics.median(each), 1) for name, each in times.items()}
-    worst = {f"{name}_most": round(sorted(each)[-2], 1) for name, each in times.items()}
-    floor = round(sorted(empty)[int(0.95 * len(empty))], 1)
-    return found | worst | {"paint_s": paint, "floor_p95_ms": floor}
+            times["publish"].append(publish(made, browser))
+            merge(made, browser, form[1], merged[:1], codes[number % 2])  # opens the next draft
+    return told(times) | painted | {"floor_p95_ms": floor}
 
 
-def taken(browser: Browser, path: str, *, htmx: bool = False) -> float:
+def told(times: dict[str, list[tuple[float, float]]]) -> Facts:
+    """The medians, the worst but one, and the mean work, from the milliseconds of each request and of its work."""
+    found = {f"{name}_ms": round(statistics.median(took for took, _ in each), 1) for name, each in times.items()}
+    worst = {f"{name}_most": round(sorted(took for took, _ in each)[-2], 1) for name, each in times.items()}
+    work = {
+        f"{name}_cpu": round(statistics.mean(sorted(worked for _, worked in each)[:-2]), 1)
+        for name, each in times.items()
+    }
+    return found | worst | work
+
+
+def taken(browser: Browser, path: str, *, htmx: bool = False) -> tuple[float, float]:
     browser.get(path, htmx=htmx)
-    return browser.took_ms
+    return browser.took_ms, browser.worked_ms
 
 
 def most_frequent(made: Installation, links: int) -> list[int]:
@@ -195,25 +249,22 @@ def most_frequent(made: Installation, links: int) -> list[int]:
     return found
 
 
-def merge_ms(made: Installation, browser: Browser, labels: Sequence[int], code: str) -> float:
+def merge(made: Installation, browser: Browser, form: str, labels: Sequence[int], code: str) -> tuple[float, float]:
     """Milliseconds until the page has the answer to a decision about these labels."""
-    page = browser.get(f"/labels/?label={labels[0]}")
-    form = re.search(r'<form id="assign"[^>]* action="([^"]+)"', page)
-    assert form, "the page has no form that assigns"
     newest = "SELECT MAX(id) FROM annotation_mergemap"
     entries = f"SELECT label_id, revision FROM annotation_mapentry WHERE merge_map_id = ({newest})"
     revisions = dict(made.rows(entries))
     also = [("also", f"{label}:{revisions[label]}") for label in labels[1:]]
     shown = [("label", labels[0]), ("revision", revisions[labels[0]]), ("category", code), ("query", "")]
-    browser.post(form[1], [*shown, *also], htmx=True)
-    return browser.took_ms
+    browser.post(form, [*shown, *also], htmx=True)
+    return browser.took_ms, browser.worked_ms
 
 
-def publish_ms(made: Installation, browser: Browser) -> float:
+def publish(made: Installation, browser: Browser) -> tuple[float, float]:
     """Milliseconds until the draft is published."""
     draft = made.one("SELECT id FROM annotation_mergemap WHERE state = 'draft'")
     browser.post("/labels/publish/", [("map", draft), ("note", "")])
-    took = browser.took_ms
+    took = browser.took_ms, browser.worked_ms
     assert made.one(f"SELECT state FROM annotation_mergemap WHERE id = {draft}") == "published"
     return took
 

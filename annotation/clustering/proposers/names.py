@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ SPELLING = {"same": 0.97, "light": 0.92, "slip": 0.9, "head": 0.8}
 CONTAINMENT = {"start": 0.75, "within": 0.75, "end": 0.65}
 KIND_OF = 0.3  # what the contained name stands for is one of several, or the wider: "identity theft" is a theft
 JARO_WINKLER = 0.4
+APART = 2**10  # more parts than a name has: parts and words are counted in one number, side by side
 
 
 def propose(material: Material) -> Iterator[Pair]:
@@ -43,25 +45,36 @@ def _candidates(spelled: Sequence[Spelling]) -> Iterator[tuple[int, int]]:
 
     Counted for all names at once, words by their first letters: of two million pairs a few thousand are left.
     """
-    said = [meant(one.parts) for one in spelled]
-    shared, beyond = _counted(said)
-    shared_words, words_beyond = _counted([{word[:3] for word in one.words} for one in spelled])
-    framing = np.array([len(parts) > 0 and parts <= WORDS.keys() for parts in said], dtype=bool)
-    one_part = (np.maximum(beyond, beyond.T) <= 1) & (words_beyond + words_beyond.T == 0)
-    holds = np.minimum(beyond + words_beyond, beyond.T + words_beyond.T) == 0
+    parts = [meant(one.parts) for one in spelled]
+    words = [{word[:3] for word in one.words} for one in spelled]
+    one, other, shared, shared_words = _shared(parts, words)
+    framing = np.array([len(said) > 0 and said <= WORDS.keys() for said in parts], dtype=bool)
+    has, has_words = np.array(list(map(len, parts))), np.array(list(map(len, words)))
+    less = np.minimum((has + has_words)[one], (has + has_words)[other])
+    holds = less == shared + shared_words
+    one_part = np.maximum(has[one], has[other]) - shared <= 1
+    one_part &= has_words[one] + has_words[other] == 2 * shared_words
     near = (shared + FEWEST * shared_words >= FEWEST) & (holds | one_part)
-    near |= np.outer(framing, framing) & (shared > 0)
-    yield from zip(*(axis.tolist() for axis in np.nonzero(np.triu(near, 1))), strict=True)
+    near |= framing[one] & framing[other] & (shared > 0)
+    yield from zip(one[near].tolist(), other[near].tolist(), strict=True)
 
 
-def _counted(said: Sequence[Collection[str]]) -> tuple[Array, Array]:
-    """How many parts two names share, and how many the first has beyond the second."""
-    place = {part: at for at, part in enumerate(sorted(set().union(*said)))}
-    held = np.zeros((len(said), len(place)), dtype=np.float32)
-    for row, parts in enumerate(said):
-        held[row, [place[part] for part in parts]] = 1.0
-    shared: Array = held @ held.T
-    return shared, shared.diagonal()[:, None] - shared
+def _shared(parts: Sequence[Collection[str]], words: Sequence[Collection[str]]) -> tuple[Array, ...]:
+    """The places of any two names that share something, the first before the second; how many parts and words."""
+    from scipy.sparse import csr_matrix
+
+    keys = [[*said, *(f" {word}" for word in more)] for said, more in zip(parts, words, strict=True)]
+    place = {key: at for at, key in enumerate(dict.fromkeys(chain.from_iterable(keys)))}
+    flat = list(chain.from_iterable(keys))
+    values = np.array([APART if key[0] == " " else 1.0 for key in flat])
+    starts = np.cumsum([0, *map(len, keys)])
+    held = csr_matrix((values, [place[key] for key in flat], starts), shape=(len(keys), max(len(place), 1)))
+    both = held @ held.T
+    both.sort_indices()
+    one, other = np.repeat(np.arange(len(keys)), np.diff(both.indptr)), both.indices
+    after = other > one
+    shared_words, shared = np.divmod(both.data[after].astype(np.int64), APART**2)
+    return one[after], other[after], shared, shared_words
 
 
 def _generic(compared: Iterable[Comparison | None]) -> set[Comparison]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from annotation.clustering import terms
 from annotation.clustering.comparing import Comparison, compare, one_theme
 from annotation.clustering.light import meant
 from annotation.clustering.near import mutual
@@ -52,13 +53,11 @@ def _spellings(labels: Sequence[str]) -> list[list[str]]:
 
 
 def _likeness(texts: Sequence[str]) -> np.ndarray[Any, Any]:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    if not texts:
-        return np.zeros((0, 0))
-    vectors = TfidfVectorizer(analyzer="char", ngram_range=(1, 2), sublinear_tf=True).fit_transform(texts)
-    likeness: np.ndarray[Any, Any] = (vectors @ vectors.T).toarray()
-    return likeness
+    """Cosine of TF-IDF, by characters and pairs of them."""
+    counts = terms.counted([[text] for text in texts], sizes=(1, 2))
+    held = np.bincount(counts.indices, minlength=counts.shape[1])
+    counts.data = 1.0 + np.log(counts.data)
+    return terms.likeness(terms.weighed(counts, 1.0 + np.log((1 + len(texts)) / (1 + held))))
 
 
 def _differ(found: Comparison | None) -> bool:

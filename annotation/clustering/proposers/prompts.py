@@ -7,11 +7,12 @@ So labels that share prompts are kept apart, though their texts are alike (measu
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
 import numpy as np
 
+from annotation.clustering import terms
 from annotation.clustering.grouping import SURE, blended, grouped
 from annotation.clustering.near import mutual
 from annotation.clustering.proposers import exact, names, neighbours
@@ -38,7 +39,8 @@ def propose(material: Material) -> Iterator[Pair]:
     labels = sorted(label for label in material.labels if material.samples.get(label))
     if len(labels) < 2:
         return
-    content, used = _content([material.samples[label] for label in labels]), _used(labels, material)
+    content = terms.likeness(content_vectors([material.samples[label] for label in labels]))
+    used = _used(labels, material)
     nodes = _named(labels)
     for _ in range(ROUNDS):
         likeness = _likeness(nodes, content, used)
@@ -52,38 +54,26 @@ def propose(material: Material) -> Iterator[Pair]:
         yield from _pairs(labels, nodes[one], nodes[other], min(found, LIKE * 0.9))
 
 
-def content_vectors(texts: Sequence[str]) -> Any:
-    """c-TF-IDF of texts as a sparse matrix with rows of length 1, by pairs of characters (BERTopic's weights).
+def content_vectors(documents: Sequence[Sequence[str]]) -> Any:
+    """c-TF-IDF of the texts of each document, as a sparse matrix with rows of length 1, by pairs of characters.
 
-    The row of a text that has no such pair is 0.
+    The weights are BERTopic's. The row of a document that has no such pair is 0.
     """
-    from scipy.sparse import csr_matrix, diags
-    from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.preprocessing import normalize
-
-    if not any(len(" ".join(text.split())) > 1 for text in texts):
-        return csr_matrix((len(texts), 1), dtype=np.float32)
-    counts = CountVectorizer(analyzer="char", ngram_range=(2, 2), dtype=np.float32).fit_transform(texts)
+    counts = terms.counted(documents)
     held = np.asarray(counts.sum(axis=0)).ravel()
-    rarity = np.log1p(counts.sum() / len(texts) / held)
-    return normalize(normalize(counts, norm="l1") @ diags(rarity.astype(np.float32)))
-
-
-def _content(samples: Sequence[Sequence[str]]) -> Matrix:
-    vectors = content_vectors(["\n".join(texts) for texts in samples])
-    likeness: Matrix = (vectors @ vectors.T).toarray()
-    return likeness
+    return terms.weighed(counts, np.log1p(counts.sum() / max(len(documents), 1) / np.maximum(held, 1.0)))
 
 
 def _used(labels: Sequence[str], material: Material) -> Any:
     """Labels × prompts, 1 where the prompt has the label."""
     from scipy.sparse import csr_matrix
 
-    rows = [(row, prompt) for row, label in enumerate(labels) for prompt in material.used.get(label, ())]
-    places = {prompt: place for place, prompt in enumerate(sorted({prompt for _, prompt in rows}))}
-    columns = [places[prompt] for _, prompt in rows]
-    values = np.ones(len(rows), dtype=np.float32)
-    return csr_matrix((values, ([row for row, _ in rows], columns)), shape=(len(labels), max(len(places), 1)))
+    of_label = [material.used.get(label, frozenset()) for label in labels]
+    prompts = np.fromiter(chain.from_iterable(of_label), dtype=np.int64)
+    known, columns = np.unique(prompts, return_inverse=True)
+    starts = np.cumsum([0, *map(len, of_label)])
+    values = np.ones(len(prompts), dtype=np.float32)
+    return csr_matrix((values, columns, starts), shape=(len(labels), max(len(known), 1)))
 
 
 def _named(labels: Sequence[str]) -> Nodes:
