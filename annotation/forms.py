@@ -108,6 +108,7 @@ class LabelFilter(FilterForm):
     since = forms.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
     label = id_field(required=False)
     more = forms.IntegerField(required=False, min_value=0, max_value=LARGEST_ID)
+    whole = forms.BooleanField(required=False)
 
     @property
     def view_name(self) -> str:
@@ -128,6 +129,16 @@ class LabelFilter(FilterForm):
         """The query string to come back to, without the label."""
         self.kept["view"] = self.view_name
         return self.query("view", "state", "q", *FACETS)
+
+
+class RestForm(LabelFilter):
+    """What the list holds beside the lines that are shown already, named by their ids."""
+
+    shown = forms.RegexField(r"^\d{1,18}(,\d{1,18}){0,99}$", required=False)
+
+    @property
+    def shown_ids(self) -> set[int]:
+        return {int(pk) for pk in self.text("shown").split(",") if pk}
 
 
 class PresenceForm(FilterForm):

@@ -46,6 +46,7 @@ urlpatterns = [
     path("labels/", merge.merge, name="merge"),
     path("labels/<int:pk>/", merge.label, name="label"),
     path("labels/proposals/<int:pk>/", merge.members, name="label-members"),
+    path("labels/rest/", merge.rest, name="label-rest"),
     path("labels/counts/", merge.counts, name="label-counts"),
     path("labels/presence/", merge.presence, name="label-presence"),
     path("labels/assign/", merge_steps.label_assign, name="label-assign"),

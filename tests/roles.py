@@ -162,6 +162,7 @@ ADDRESSES: dict[str, dict[str, Statuses]] = {
     "annotation:merge": {"GET": READ},
     "annotation:label": {"GET": READ},
     "annotation:label-members": {"GET": READ},
+    "annotation:label-rest": {"GET": READ},
     "annotation:label-counts": {"GET": READ},
     "annotation:label-presence": {"POST": READ},
     # the form names no label

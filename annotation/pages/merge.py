@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from django.http import Http404
 
 from annotation import forms
-from annotation.forms import LabelFilter
+from annotation.forms import LabelFilter, RestForm
 from annotation.merge.telling import step_text
 from annotation.models import Category, Corpus, LabelOperation, MapEntry, MergeMap
 from annotation.pages.label_detail import actor_of, selected_context
 from annotation.pages.label_search import NOBODY, RULE
 from annotation.pages.labels import LabelState
-from annotation.pages.merge_conflicts import given, with_given
+from annotation.pages.merge_conflicts import Given, given, with_given
 from annotation.pages.merge_counts import counts_context
 from annotation.pages.merge_items import Item, evidence_key, proposed, single
 from annotation.pages.merge_state import MergeState, merge_state
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from annotation.merge.proposals import Proposal
 
 MOST_SENT = 500
+FIRST_SENT = 60  # lines that come with the page; the rest follows when they stand
 HISTORY = 6
 Kind = LabelOperation.Kind
 Context = dict[str, Any]  # Any: a template's context
@@ -49,12 +50,44 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
         "selected": selected_context(selected, state.use, known, filters, found) if selected else None,
         "given": answers.get(selected.id, ()) if selected else (),
         "open": next((item.id for item in items if selected and len(item.rows) > 1 and _holds(item, selected)), None),
-        "items": with_given(items[:MOST_SENT], answers) if answers else items[:MOST_SENT],
+        **_lines(items[:MOST_SENT], _first(items, selected, filters), answers),
         "shown": min(len(items), MOST_SENT),
         "total": len(items),
         **history_context(user, state.merge_map),
         **counts_context(state, filters),
         **_map(state, user),
+    }
+
+
+def rest_context(user: User, filters: RestForm) -> Context:
+    """The lines that follow those which came with the page: all that the list holds beside them."""
+    state = merge_state()
+    known = categories_of(state.merge_map)
+    found = state.proposals() if filters.view_name == "proposals" else ()
+    listed = items_listed(state, filters, known, found)[:MOST_SENT]
+    items = [item for item in listed if item.id not in filters.shown_ids]
+    answers = given(user, known) if filters.view_name == "conflicts" else {}
+    return {
+        "can_merge": can(user, "merge"),
+        "filters": filters,
+        "query": filters.place(),
+        **_lines(items, len(items), answers),
+    }
+
+
+def _first(items: Sequence[Item], selected: LabelState | None, filters: LabelFilter) -> int:
+    """Number of lines that come with the page: all if that is wanted, or if the selected one is not among the first."""
+    later = selected and any(_holds(item, selected) for item in items[FIRST_SENT:MOST_SENT])
+    return MOST_SENT if later or filters.kept["whole"] else FIRST_SENT
+
+
+def _lines(items: Sequence[Item], number: int, answers: Mapping[int, tuple[Given, ...]]) -> Context:
+    """The first lines. `later`: whether others follow; `shown_ids` tells the request for them what is there."""
+    first = items[:number]
+    return {
+        "items": with_given(first, answers) if answers else first,
+        "later": len(items) > number,
+        "shown_ids": ",".join(str(item.id) for item in first),
     }
 
 

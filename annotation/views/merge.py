@@ -8,10 +8,10 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotation.forms import LabelFilter, PresenceForm
+from annotation.forms import LabelFilter, PresenceForm, RestForm
 from annotation.merge.presence import presence_note, presence_now
 from annotation.models import IntentLabel
-from annotation.pages.merge import Context, counts_only, members_context, merge_context, pane_context
+from annotation.pages.merge import Context, counts_only, members_context, merge_context, pane_context, rest_context
 from madsafe_web.core.access import needs, scoped
 from madsafe_web.core.people import person
 
@@ -57,6 +57,13 @@ def members(request: HttpRequest, pk: int) -> HttpResponse:
     """The labels of a proposal, asked for when it is opened."""
     get_object_or_404(scoped(request.user, IntentLabel), pk=pk)
     return render(request, "annotation/merge/members.html", members_context(pk, LabelFilter(request.GET)))
+
+
+@require_safe
+@needs("browse")
+def rest(request: HttpRequest) -> HttpResponse:
+    """The lines of the list that did not come with the page."""
+    return render(request, "annotation/merge/lines.html", rest_context(person(request), RestForm(request.GET)))
 
 
 @require_safe

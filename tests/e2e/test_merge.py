@@ -186,6 +186,22 @@ def test_ten_keys_pressed_at_once_decide_ten_labels_each_with_its_own_suggestion
     assert current(window) == shown[10][0]
 
 
+def test_keys_walk_from_the_lines_that_came_with_the_page_into_those_that_followed(
+    world: World, open_window: Opener
+) -> None:
+    for number in range(70):
+        make_label(f"label {number:03}")
+    window = open_window("annotator")
+    window.go(reverse("annotation:merge") + "?view=flat")
+    window.page.locator("#list [data-name='label 069']").wait_for(state="attached")
+    lines = window.page.locator("#list [data-item]")
+    names = [str(line.get_attribute("data-name")) for line in lines.all()]
+    assert len(names) == len(set(names)) == IntentLabel.objects.count()
+    for _ in range(62):
+        window.page.keyboard.press("j")
+    assert current(window) == names[62]
+
+
 def test_a_key_pressed_behind_an_undo_waits_for_what_that_brings_back(world: World, open_window: Opener) -> None:
     window = opened(open_window)
     window.press("3")

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 FILES = {
     *("pipeline:set-file", "evaluation:results-csv", "audit:export", "healthz", "annotation:prompts-facet"),
     *("runs:bell", "runs:notices-newest", "annotation:taxonomy-export"),
-    *("annotation:label-members", "annotation:label-counts"),
+    *("annotation:label-members", "annotation:label-rest", "annotation:label-counts"),
 }
 API = "api:"
 TABLES = "/admin/"  # rows as they stand, in the words of the code
