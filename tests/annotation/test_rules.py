@@ -74,6 +74,17 @@ def test_a_later_decision_about_the_key_replaces_the_rule() -> None:
     assert {rule.target for rule in rules_standing()} == {"DP"}
 
 
+def test_the_rule_that_a_step_replaced_holds_again_when_that_is_taken_back() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    together(user, "NS")
+    draft = map_draft_open()
+    step_undo(user=user, draft=draft)
+    assert {rule.target for rule in rules_standing()} == {"PP"}
+    step_redo(user=user, draft=draft)
+    assert {rule.target for rule in rules_standing()} == {"NS"}
+
+
 def test_a_withdrawn_rule_decides_no_more() -> None:
     user = make_user("a", User.Role.ANNOTATOR)
     together(user, "PP")
