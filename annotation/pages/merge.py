@@ -10,7 +10,7 @@ from django.http import Http404
 from annotation import forms
 from annotation.forms import LabelFilter, RestForm
 from annotation.merge.telling import step_text
-from annotation.models import Category, Corpus, LabelOperation, MapEntry, MergeMap
+from annotation.models import Category, Corpus, Guideline, LabelOperation, MapEntry, MergeMap
 from annotation.pages.label_detail import actor_of, selected_context
 from annotation.pages.label_search import NOBODY, RULE
 from annotation.pages.labels import LabelState
@@ -18,7 +18,7 @@ from annotation.pages.merge_conflicts import Given, given, with_given
 from annotation.pages.merge_counts import counts_context
 from annotation.pages.merge_items import Item, evidence_key, proposed, single
 from annotation.pages.merge_state import MergeState, merge_state
-from annotation.selectors import categories_of, guidelines_newest, merge_waiting
+from annotation.selectors import categories_of, merge_waiting
 from madsafe_web.core.access import can
 from madsafe_web.core.models import User
 
@@ -46,7 +46,7 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
         "query": filters.place(),
         "facets": _facets(filters, state.merge_map, known),
         "evidence_key": evidence_key(),
-        "guides": _guides(state.merge_map, known),
+        "guides": _guides(known),
         "selected": selected_context(selected, state.use, known, filters, found) if selected else None,
         "given": answers.get(selected.id, ()) if selected else (),
         "open": next((item.id for item in items if selected and len(item.rows) > 1 and _holds(item, selected)), None),
@@ -155,10 +155,11 @@ def _holds(item: Item, state: LabelState) -> bool:
     return any(row.id == state.id for row in item.rows)
 
 
-def _guides(merge_map: MergeMap | None, known: Mapping[str, Category]) -> list[Context]:
+def _guides(known: Mapping[str, Category]) -> list[Context]:
     """Each category with its newest guideline, to stand beside the work."""
-    texts = guidelines_newest(merge_map.taxonomy if merge_map else None)
-    return [{"category": row, "text": texts.get(code)} for code, row in known.items()]
+    rows = Guideline.objects.filter(category__in=[row.pk for row in known.values()]).order_by("version")
+    texts = {one.category_id: one for one in rows}
+    return [{"category": row, "text": texts.get(row.pk)} for row in known.values()]
 
 
 def _selected(state: MergeState, items: Sequence[Item], filters: LabelFilter) -> LabelState | None:
