@@ -104,31 +104,6 @@ def test_a_view_holds_its_labels(annotator: Person, labels: list[IntentLabel]) -
     assert found == {"undecided": ["weather"], "decided": ["诈骗", "fraud"], "differs": ["诈骗"]}
 
 
-def test_the_lines_behind_the_first_sixty_follow_when_the_page_stands(annotator: Person) -> None:
-    labels = [make_label(f"label {number:03}") for number in range(70)]
-    page = annotator.get(MERGE, {"view": "flat"})
-    assert (listed(page), page.context["total"]) == ([label.name for label in labels[:60]], 70)
-    rest = annotator.get("/labels/rest/", {"view": "flat", "shown": page.context["shown_ids"]})
-    assert listed(rest) == [label.name for label in labels[60:]]
-    assert (page.context["later"], rest.context["later"]) == (True, False)
-
-
-def test_a_line_that_moved_to_the_front_meanwhile_is_not_missed(annotator: Person) -> None:
-    labels = [make_label(f"label {number:03}") for number in range(70)]
-    shown = annotator.get(MERGE, {"view": "flat"}).context["shown_ids"]
-    make_label("label 0000", make_prompts(1))
-    assert listed(annotator.get("/labels/rest/", {"view": "flat", "shown": shown})) == [
-        "label 0000",
-        *(label.name for label in labels[60:]),
-    ]
-
-
-def test_all_lines_come_at_once_where_the_chosen_one_is_not_among_the_first(annotator: Person) -> None:
-    labels = [make_label(f"label {number:03}") for number in range(70)]
-    assert len(listed(annotator.get(MERGE, {"view": "flat", "label": labels[65].pk}))) == 70
-    assert len(listed(annotator.get(MERGE, {"view": "flat", "whole": "on"}))) == 70
-
-
 def test_the_search_takes_any_spelling(annotator: Person, labels: list[IntentLabel]) -> None:
     assert listed(annotator.get(MERGE, {"q": "FRAUD"})) == ["fraud"]
     assert listed(annotator.get(MERGE, {"q": "詐騙"})) == ["诈骗"]
