@@ -104,8 +104,12 @@ def labels_refuse(*, user: User, together: Sequence[int], apart: Sequence[int] =
     told = {"label": _name(together[0]), "count": len({*together, *apart}), "pairs": len(wanted)}
     step = Step(Verb.REFUSE, told, lambda state: state)
     operation = operation_do(draft=map_draft_open(user), user=user, seen={}, step=step)
-    rows = [RefusedPair(first_id=first, second_id=second, operation=operation) for first, second in wanted]
-    RefusedPair.objects.bulk_create(rows, ignore_conflicts=True)
+    held = RefusedPair.objects.filter(standing=True, first__in={first for first, _ in wanted})
+    before = set(held.values_list("first", "second"))  # that somebody said before: it waits for theirs to be taken back
+    RefusedPair.objects.bulk_create(
+        RefusedPair(first_id=pair[0], second_id=pair[1], operation=operation, standing=pair not in before)
+        for pair in wanted
+    )
     return operation
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from annotation.merge.blind import opinions_turn, taken_back
 from annotation.models import LabelComment, LabelOperation, LabelRule, RefusedPair
@@ -40,9 +40,24 @@ def _rule_turn(operation: LabelOperation, withdrawn: bool) -> None:
 
 
 def _stand(row: Model, same: tuple[str, ...], standing: bool) -> None:
+    """Of rows that are equal the newest stands, whichever was done again last."""
     rows = type(row)._default_manager
     if standing and getattr(row, "withdrawn", None):  # that is to be taken back first
         return
-    equal = {name: getattr(row, name) for name in same}
-    if not (standing and same and rows.filter(standing=True, **equal).exists()):
-        rows.filter(pk=row.pk).update(standing=standing)
+    equal = rows.filter(**{name: getattr(row, name) for name in same}).exclude(pk=row.pk) if same else rows.none()
+    if standing and equal.filter(standing=True, pk__gt=row.pk).exists():
+        return
+    if standing:
+        equal.filter(standing=True).update(standing=False)
+    rows.filter(pk=row.pk).update(standing=standing)
+    if isinstance(row, RefusedPair) and not standing:
+        _stand_in(RefusedPair.objects.filter(pk__in=equal.values("pk")))
+
+
+def _stand_in(pairs: QuerySet[RefusedPair]) -> None:
+    """What several people refused stays refused as long as the step of one of them stands."""
+    if pairs.filter(standing=True).exists():
+        return
+    undone = taken_back(set(pairs.values_list("operation", flat=True)))
+    if heir := pairs.exclude(operation__in=undone).order_by("-pk").first():
+        pairs.filter(pk=heir.pk).update(standing=True)
