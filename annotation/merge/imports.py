@@ -73,7 +73,7 @@ def map_import(*, user: User | None, rows: Iterable[Said | Refused], name: str) 
 def map_apply(*, user: User | None, source: Path | MergeMap) -> Taken:
     """Decide the undecided labels of the draft as a file or a version does, by their keys and marked "by rule".
 
-    What people decided stays. Raises as `map_import` does.
+    What people decided or answered blindly stays. Raises as `map_import` does.
     """
     rows = list(map_rows(source) if isinstance(source, MergeMap) else file_rows(source))
     name = f"map {source}" if isinstance(source, MergeMap) else source.name
@@ -81,11 +81,14 @@ def map_apply(*, user: User | None, source: Path | MergeMap) -> Taken:
 
 
 def _as_said(state: EntryState, said: Said) -> EntryState:
-    return replace(state, target=said.target, by=said.by if said.target else DecidedBy.NOBODY, theme=said.theme)
+    """What a row says. Where it decides otherwise, nobody is asked for a second answer any more."""
+    by = said.by if said.target else DecidedBy.NOBODY.value
+    second = state.second if (said.target, by) == (state.target, state.by) else MapEntry.Second.NONE.value
+    return replace(state, target=said.target, by=by, theme=said.theme, second=second)
 
 
 def _by_rule(state: EntryState, said: Said) -> EntryState:
-    if state.by:
+    if state.by or state.second:  # decided, or answered blindly
         return state
     return replace(state, target=said.target, by=DecidedBy.RULE, theme=said.theme or state.theme)
 
