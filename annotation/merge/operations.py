@@ -179,7 +179,8 @@ class _Back:
         self.root = root_of(operation)
         changes = {one.entry_id: one for one in operation.changes.all()}
         settled = {one.entry_id for one in self.root.changes.all() if one.before["second"] != one.after["second"]}
-        self.answered = settled | set(self.root.opinions.values_list("entry", flat=True))
+        answers = dict(self.root.opinions.values_list("entry", "target"))
+        self.answered = settled | answers.keys()
         wanted = self.answered | changes.keys()
         self.entries = list(MapEntry.objects.filter(pk__in=wanted).select_related("label").order_by("label"))
         since = _changes_since({pk: one.revision for pk, one in changes.items()}, Q())
@@ -194,7 +195,9 @@ class _Back:
                 changed = {name: both for name, both in changed.items() if name not in ANSWERED}
             after = [one for one in since[entry.pk] if one.operation_id in later]
             built_on = any(changed.keys() & changed_fields(one).keys() for one in after)
-            gone = "target" in changed and not codes.has(changed["target"][0])  # the taxonomy is another one since
+            back = changed["target"][0] if "target" in changed else ""
+            again = answers.get(entry.pk, "") if operation.kind == Kind.UNDO else ""
+            gone = not (codes.has(back) and codes.has(again))  # the taxonomy is another one since
             if gone or built_on or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
                 self.stale.add(entry.label_id)
                 continue
