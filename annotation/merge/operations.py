@@ -152,8 +152,16 @@ def operation_redoable(draft: MergeMap, user: User) -> LabelOperation | None:
 
 
 def standing(draft: MergeMap, user: User) -> QuerySet[LabelOperation]:
-    """The person's steps that were not taken back."""
-    return draft.operations.filter(actor=user, undone_by=None, within=None).exclude(kind=Kind.UNDO)
+    """The person's steps that were not taken back, those that a lead took back and gave back among them."""
+    own = Q(actor=user, within=None) | Q(pk__in=given_back(draft, user))
+    return draft.operations.filter(own, undone_by=None).exclude(kind=Kind.UNDO)
+
+
+def given_back(draft: MergeMap, user: User) -> dict[int, LabelOperation]:
+    """Step of somebody who took back their revert → the person's own step that stands again by it."""
+    parts = draft.operations.filter(kind=Kind.REDO, undone_by=None).exclude(within=None)
+    roots = {part.pk: root_of(part) for part in parts.select_related("undoes__undoes")}
+    return {pk: root for pk, root in roots.items() if root.actor_id == user.pk}
 
 
 def root_of(operation: LabelOperation) -> LabelOperation:
