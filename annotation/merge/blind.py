@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from annotation.label_use import label_use
 from annotation.labelling import runs_read
-from annotation.merge.states import EntryState
+from annotation.merge.states import DROP, EntryState
 from annotation.models import (
+    Category,
     DecidedBy,
     LabelChange,
     LabelOperation,
@@ -161,7 +162,18 @@ def _bases(states: Mapping[int, EntryState]) -> dict[int, Base]:
         for pk, found in changes.items()
     }
     undone = taken_back({one.operation_id for found in decisions.values() for one in found})
-    return {pk: _base(state, changes[pk], decisions.get(pk, []), undone) for pk, state in states.items()}
+    bases = {pk: _base(state, changes[pk], decisions.get(pk, []), undone) for pk, state in states.items()}
+    return _in_taxonomy(bases)
+
+
+def _in_taxonomy(bases: dict[int, Base]) -> dict[int, Base]:
+    """Bases whose category a newer taxonomy took away, while answers stood in front of them, are undecided."""
+    taxonomies = MapEntry.objects.filter(pk__in=list(bases)).values("merge_map__taxonomy")
+    known = {*Category.objects.filter(taxonomy__in=taxonomies).values_list("code", flat=True), "", DROP}
+    return {
+        pk: base if base.target in known else replace(base, target="", by=DecidedBy.NOBODY)
+        for pk, base in bases.items()
+    }
 
 
 def _base(
@@ -169,8 +181,8 @@ def _base(
 ) -> Base:
     standing = [one for one in decisions if one.operation_id not in undone]
     if standing:
-        last = standing[-1]
-        return Base(last.after["target"], last.after["by"], last.operation_id)
+        last, said = standing[-1], [one.operation_id for one in standing if not _renames(one)]
+        return Base(last.after["target"], last.after["by"], max(said, default=0))
     if changes:
         return Base(changes[0].before["target"], changes[0].before["by"])
     return Base(state.target, state.by)
@@ -181,6 +193,12 @@ def _decides(change: LabelChange) -> bool:
     return change.operation.kind == LabelOperation.Kind.DO and any(
         change.before[name] != change.after[name] for name in ("target", "by", "second")
     )
+
+
+def _renames(change: LabelChange) -> bool:
+    """Whether a step only gave the category another code: answers from before it go on."""
+    renamed = change.before["target"] != change.after["target"] != ""
+    return renamed and "taxonomy" in change.operation.payload
 
 
 def taken_back(steps: Collection[int]) -> set[int]:

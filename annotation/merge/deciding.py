@@ -10,6 +10,7 @@ from django.db import transaction
 
 from annotation.merge.blind import Answering
 from annotation.merge.drafts import map_draft_open
+from annotation.merge.effects import pairs_settle
 from annotation.merge.operations import (
     NAMED,
     Codes,
@@ -104,8 +105,10 @@ def labels_refuse(*, user: User, together: Sequence[int], apart: Sequence[int] =
     told = {"label": _name(together[0]), "count": len({*together, *apart}), "pairs": len(wanted)}
     step = Step(Verb.REFUSE, told, lambda state: state)
     operation = operation_do(draft=map_draft_open(user), user=user, seen={}, step=step)
-    rows = [RefusedPair(first_id=first, second_id=second, operation=operation) for first, second in wanted]
-    RefusedPair.objects.bulk_create(rows, ignore_conflicts=True)
+    rows = [
+        RefusedPair(first_id=first, second_id=second, operation=operation, standing=False) for first, second in wanted
+    ]
+    pairs_settle(RefusedPair.objects.bulk_create(rows))
     return operation
 
 

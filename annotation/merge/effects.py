@@ -2,59 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
-from django.db.models import Model
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import TypeVar
 
 from annotation.merge.blind import opinions_turn, taken_back
 from annotation.merge.states import DROP
 from annotation.models import LabelComment, LabelOperation, LabelRule, RefusedPair, Taxonomy
 
 Verb = LabelOperation.Verb
-# What a step of this verb leaves, and in which columns no two that stand may be equal.
-BESIDE: Mapping[str, tuple[type[Model], tuple[str, ...]]] = {
-    Verb.COMMENT: (LabelComment, ()),
-    Verb.REFUSE: (RefusedPair, ("first", "second")),
-}
+Row = TypeVar("Row", LabelRule, RefusedPair)
 
 
 def effects_turn(operation: LabelOperation, standing: bool) -> None:
-    """What a step left beside its entries stands or falls with it; of two that are equal only one stands.
+    """What a step left beside its entries stands or falls with it.
 
     `operation`: the step itself, whose undo or redo is recorded already.
     """
     opinions_turn(operation, undone=not standing)
+    taxonomy = operation.merge_map.taxonomy
     if operation.verb == Verb.WITHDRAW:
-        LabelRule.objects.filter(pk=operation.payload["rule"]).update(withdrawn=operation if standing else None)
-        _rules_turn(operation, [operation.payload["rule"]])
+        withdrawn = LabelRule.objects.filter(pk=operation.payload["rule"])
+        withdrawn.update(withdrawn=operation if standing else None)
+        rules_settle(withdrawn, taxonomy)
     elif operation.verb == Verb.ASSIGN:
-        _rules_turn(operation, operation.rules.values_list("pk", flat=True))
-    elif operation.verb in BESIDE:
-        model, same = BESIDE[operation.verb]
-        for row in model._default_manager.filter(operation=operation):
-            _stand(row, same, standing)
+        rules_settle(operation.rules.all(), taxonomy)
+    elif operation.verb == Verb.COMMENT:
+        LabelComment.objects.filter(operation=operation).update(standing=standing)
+    elif operation.verb == Verb.REFUSE:
+        pairs_settle(operation.refused.all())
 
 
-def _rules_turn(operation: LabelOperation, rules: Collection[int]) -> None:
-    keys = set(LabelRule.objects.filter(pk__in=rules).values_list("keyer", "key"))
-    if keys:
-        rules_settle(keys, operation.merge_map.taxonomy)
+def rules_settle(rules: Iterable[LabelRule], taxonomy: Taxonomy) -> None:
+    """Of all rules about the keys of these the newest whose step stands holds, unless it was withdrawn."""
+    keys = {(rule.keyer, rule.key) for rule in rules}
+    found = LabelRule.objects.filter(key__in={key for _keyer, key in keys})
+    known = {*taxonomy.categories.values_list("code", flat=True), DROP} if keys else set()
+    _settle(
+        LabelRule,
+        [rule for rule in found if (rule.keyer, rule.key) in keys],
+        lambda rule: (rule.keyer, rule.key),
+        lambda rule: rule.withdrawn_id is None and rule.target in known,
+    )
 
 
-def rules_settle(keys: Collection[tuple[str, str]], taxonomy: Taxonomy) -> None:
-    """Of all rules about a key (keyer, key) the newest whose step stands holds, unless it was withdrawn."""
-    known = {*taxonomy.categories.values_list("code", flat=True), DROP}
-    found = LabelRule.objects.filter(key__in={key for _keyer, key in keys}).order_by("id")
-    rules = [rule for rule in found if (rule.keyer, rule.key) in keys]
-    undone = taken_back({rule.operation_id for rule in rules})
-    newest = {(rule.keyer, rule.key): rule for rule in rules if rule.operation_id not in undone}
-    stand = [rule.pk for rule in newest.values() if rule.withdrawn_id is None and rule.target in known]
-    LabelRule.objects.filter(pk__in=[rule.pk for rule in rules]).exclude(pk__in=stand).update(standing=False)
-    LabelRule.objects.filter(pk__in=stand).update(standing=True)
+def pairs_settle(pairs: Iterable[RefusedPair]) -> None:
+    """What several people refused stays refused as long as the step of one of them stands."""
+    keys = {(pair.first_id, pair.second_id) for pair in pairs}
+    found = RefusedPair.objects.filter(first__in={first for first, _second in keys})
+    _settle(
+        RefusedPair,
+        [pair for pair in found if (pair.first_id, pair.second_id) in keys],
+        lambda pair: (pair.first_id, pair.second_id),
+        lambda pair: True,
+    )
 
 
-def _stand(row: Model, same: tuple[str, ...], standing: bool) -> None:
-    rows = type(row)._default_manager
-    equal = {name: getattr(row, name) for name in same}
-    if not (standing and same and rows.filter(standing=True, **equal).exists()):
-        rows.filter(pk=row.pk).update(standing=standing)
+def _settle(
+    model: type[Row], rows: Sequence[Row], about: Callable[[Row], Hashable], holds: Callable[[Row], bool]
+) -> None:
+    """Of the rows about one thing only the newest whose step stands can hold; `rows` are all about their things."""
+    if not rows:
+        return
+    undone = taken_back({row.operation_id for row in rows})
+    newest = {about(row): row for row in sorted(rows, key=lambda row: row.pk) if row.operation_id not in undone}
+    stand = [row.pk for row in newest.values() if holds(row)]
+    every = model._default_manager.filter(pk__in=[row.pk for row in rows])
+    every.exclude(pk__in=stand).update(standing=False)
+    every.filter(pk__in=stand).update(standing=True)

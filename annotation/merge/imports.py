@@ -73,7 +73,7 @@ def map_import(*, user: User | None, rows: Iterable[Said | Refused], name: str) 
 def map_apply(*, user: User | None, source: Path | MergeMap) -> Taken:
     """Decide the undecided labels of the draft as a file or a version does, by their keys and marked "by rule".
 
-    What people decided stays. Raises as `map_import` does.
+    What people decided or answered blindly stays. Raises as `map_import` does.
     """
     rows = list(map_rows(source) if isinstance(source, MergeMap) else file_rows(source))
     name = f"map {source}" if isinstance(source, MergeMap) else source.name
@@ -86,7 +86,7 @@ def _as_said(state: EntryState, said: Said) -> EntryState:
 
 
 def _by_rule(state: EntryState, said: Said) -> EntryState:
-    if state.by:
+    if state.by or state.second:  # decided, or answered blindly
         return state
     return replace(_decided(state, said), by=DecidedBy.RULE, theme=said.theme or state.theme)
 

@@ -53,7 +53,7 @@ def _target(code: str, new: Mapping[str, int], renamed: Mapping[str, str]) -> st
 def _moved(state: EntryState, becomes: Mapping[str, str]) -> EntryState:
     """An entry in the new taxonomy. Where a code went, what two people had said about it is to be said again."""
     if state.target not in becomes:
-        return replace(state, second=MapEntry.Second.NONE) if not state.target else state
+        return replace(state, second=MapEntry.Second.NONE)
     target = becomes[state.target]
     by = state.by if target else DecidedBy.NOBODY
     second = state.second if target else MapEntry.Second.NONE
@@ -66,12 +66,18 @@ def _opinions_gone(draft: MergeMap, becomes: Mapping[str, str]) -> QuerySet[Labe
 
 
 def _follow(draft: MergeMap, becomes: Mapping[str, str]) -> None:
-    """Rules and blind answers name codes too: they take the new one, or fall with the old one."""
-    opinions = LabelOpinion.objects.filter(standing=True, entry__merge_map=draft)
-    rules = LabelRule.objects.filter(standing=True)
+    """Rules and blind answers name codes too: they take the new one, or fall with the old one.
+
+    So do those that do not stand, since a step that is taken back or done again may bring them back.
+    """
+    opinions, rules = LabelOpinion.objects.filter(entry__merge_map=draft), LabelRule.objects.all()
     # The blind answers of a label that has to be said again fall together.
     entries = list(_opinions_gone(draft, becomes).values_list("entry", flat=True))
     opinions.filter(entry__in=entries).update(standing=False)
     for code, target in becomes.items():
-        for rows in (opinions.filter(target=code), rules.filter(target=code)):
-            rows.update(target=target) if target else rows.update(standing=False)
+        if target:
+            opinions.filter(target=code).update(target=target)
+            rules.filter(target=code).update(target=target)
+        else:
+            opinions.filter(target=code).update(standing=False, undone=True)
+            rules.filter(target=code).update(standing=False)

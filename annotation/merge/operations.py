@@ -152,8 +152,16 @@ def operation_redoable(draft: MergeMap, user: User) -> LabelOperation | None:
 
 
 def standing(draft: MergeMap, user: User) -> QuerySet[LabelOperation]:
-    """The person's steps that were not taken back."""
-    return draft.operations.filter(actor=user, undone_by=None, within=None).exclude(kind=Kind.UNDO)
+    """The person's steps that were not taken back, those that a lead took back and gave back among them."""
+    own = Q(actor=user, within=None) | Q(pk__in=given_back(draft, user))
+    return draft.operations.filter(own, undone_by=None).exclude(kind=Kind.UNDO)
+
+
+def given_back(draft: MergeMap, user: User) -> dict[int, LabelOperation]:
+    """Step of somebody who took back their revert → the person's own step that stands again by it."""
+    parts = draft.operations.filter(kind=Kind.REDO, undone_by=None).exclude(within=None)
+    roots = {part.pk: root_of(part) for part in parts.select_related("undoes__undoes")}
+    return {pk: root for pk, root in roots.items() if root.actor_id == user.pk}
 
 
 def root_of(operation: LabelOperation) -> LabelOperation:
@@ -179,7 +187,8 @@ class _Back:
         self.root = root_of(operation)
         changes = {one.entry_id: one for one in operation.changes.all()}
         settled = {one.entry_id for one in self.root.changes.all() if one.before["second"] != one.after["second"]}
-        self.answered = settled | set(self.root.opinions.values_list("entry", flat=True))
+        answers = dict(self.root.opinions.values_list("entry", "target"))
+        self.answered = settled | answers.keys()
         wanted = self.answered | changes.keys()
         self.entries = list(MapEntry.objects.filter(pk__in=wanted).select_related("label").order_by("label"))
         since = _changes_since({pk: one.revision for pk, one in changes.items()}, Q())
@@ -194,7 +203,9 @@ class _Back:
                 changed = {name: both for name, both in changed.items() if name not in ANSWERED}
             after = [one for one in since[entry.pk] if one.operation_id in later]
             built_on = any(changed.keys() & changed_fields(one).keys() for one in after)
-            gone = "target" in changed and not codes.has(changed["target"][0])  # the taxonomy is another one since
+            back = changed["target"][0] if "target" in changed else ""
+            again = answers.get(entry.pk, "") if operation.kind == Kind.UNDO else ""
+            gone = not (codes.has(back) and codes.has(again))  # the taxonomy is another one since
             if gone or built_on or any(getattr(now, name) != new for name, (_old, new) in changed.items()):
                 self.stale.add(entry.label_id)
                 continue

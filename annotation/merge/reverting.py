@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from annotation.merge.operations import Kind, Step, Verb, operation_do, operation_undo
+from annotation.merge.operations import Step, Verb, given_back, operation_do, operation_undo, standing
 from annotation.models import IntentLabel, LabelOperation, MergeMap
 from madsafe_web.core.models import User
 
@@ -25,10 +25,12 @@ class Reverted:
 def steps_between(draft: MergeMap, person: User, since: datetime, until: datetime) -> QuerySet[LabelOperation]:
     """The person's steps on a draft in [since, until) that were not taken back, the newest first.
 
-    What they did again after an undo counts where it was done again.
+    What they did again after an undo counts where it was done again, what a lead gave back where they did it.
     """
-    own = draft.operations.filter(actor=person, undone_by=None, within=None, created__gte=since, created__lt=until)
-    return own.exclude(kind=Kind.UNDO).order_by("-id")
+    back = given_back(draft, person)
+    again = [pk for pk, root in back.items() if since <= root.created < until]
+    own = Q(created__gte=since, created__lt=until) & ~Q(pk__in=back)
+    return standing(draft, person).filter(own | Q(pk__in=again)).order_by("-id")
 
 
 def labels_of(steps: QuerySet[LabelOperation]) -> int:

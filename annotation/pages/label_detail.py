@@ -21,6 +21,7 @@ from annotation.models import (
     LabelOperation,
     LabelPlace,
     LabelSpelling,
+    MapEntry,
     Prompt,
     PromptIntent,
 )
@@ -134,7 +135,12 @@ def _steps(state: LabelState) -> list[Told]:
 
 
 def _blind_beside(change: LabelChange) -> bool:
-    return change.operation.verb == LabelOperation.Verb.ASSIGN and changed_fields(change).keys() == {"second"}
+    """Whether a change came of an answer that its step, about other labels too, tells; or of taking that back."""
+    if change.operation.verb != LabelOperation.Verb.ASSIGN:
+        return False
+    hidden = change.after if change.operation.kind == LabelOperation.Kind.DO else change.before
+    decided = changed_fields(change).keys() & {"target", "by"}
+    return hidden["second"] != MapEntry.Second.NONE or not decided
 
 
 def _comments(state: LabelState) -> list[Told]:

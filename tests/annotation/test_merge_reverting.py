@@ -101,3 +101,26 @@ def test_the_preview_counts_steps_and_labels(draft: MergeMap, person: User) -> N
     decide(draft, person, "EM", "one")
     steps = steps_between(draft, person, SINCE, UNTIL)
     assert (steps.count(), labels_of(steps)) == (2, 2)
+
+
+def test_steps_that_came_back_are_the_persons_to_undo(draft: MergeMap, lead: User, person: User) -> None:
+    decide(draft, person, "CIA", "one")
+    decide(draft, person, "EM", "one")
+    revert(draft, lead, person)
+    step_undo(user=lead, draft=draft)
+    step_undo(user=person, draft=draft)
+    assert targets(draft, "one") == ["CIA"]
+    step_redo(user=person, draft=draft)
+    assert targets(draft, "one") == ["EM"]
+
+
+def test_steps_that_came_back_are_reverted_again_by_when_they_were_done(
+    draft: MergeMap, lead: User, person: User
+) -> None:
+    step = decide(draft, person, "CIA", "one")
+    LabelOperation.objects.filter(pk=step.pk).update(created=SINCE)
+    revert(draft, lead, person)
+    step_undo(user=lead, draft=draft)
+    assert not steps_between(draft, person, NOW - timedelta(hours=1), UNTIL).exists()
+    assert revert(draft, lead, person).steps == 1
+    assert targets(draft, "one") == [""]

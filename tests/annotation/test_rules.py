@@ -155,3 +155,13 @@ def test_rules_do_not_decide_a_label_that_somebody_answered_blindly() -> None:
     together(user, "PP")
     MapEntry.objects.filter(label=late).update(second=MapEntry.Second.WAITING)
     assert rules_reapply(user) is None
+
+
+def test_rules_follow_steps_that_are_all_undone_and_all_done_again() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    seen = dict(MapEntry.objects.values_list("label", "revision"))
+    labels_decide(user=user, seen=seen, decision=Decision("EM"))
+    for turn in (step_undo, step_undo, step_redo, step_redo):
+        turn(user=user, draft=map_draft_open())
+    assert set(rules_standing().values_list("target", flat=True)) == {"EM"}

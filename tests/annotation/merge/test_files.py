@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from annotation.merge.blind import policy_set
 from annotation.merge.deciding import labels_decide, labels_theme, step_undo
 from annotation.merge.diffs import map_diff
 from annotation.merge.exports import map_export
@@ -204,3 +205,36 @@ def test_the_command_names_the_versions_that_there_are(
         call_command("merge_map", "export", "7")
     assert ended.value.code == 2
     assert "There are: 1." in capsys.readouterr().err
+
+
+def answered_blindly(label: IntentLabel, person: User) -> None:
+    """A label about which this person gave the first of two answers."""
+    policy_set(user=person, two_people=True, prompts_from=0, confidence_below=0.0)
+    make_map()
+    decide(person, label, "EM")
+
+
+def said_of(label: IntentLabel) -> tuple[str | None, str]:
+    return MapEntry.objects.values_list("category__code", "second").get(label=label)
+
+
+def test_a_file_applied_leaves_what_waits_for_a_second_person(
+    user: User, labels: list[IntentLabel], tmp_path: Path
+) -> None:
+    answered_blindly(labels[0], make_user("first"))
+    file = tmp_path / "map.csv"
+    file.write_text("label,category\none,CIA\nthree,NS\n")
+    assert map_apply(user=user, source=file).changed == 1
+    assert said_of(labels[0]) == (None, "waiting")
+    decide(make_user("second"), labels[0], "EM")
+    assert said_of(labels[0]) == ("EM", "")
+
+
+def test_a_label_that_a_file_decides_waits_for_nobody(user: User, labels: list[IntentLabel], tmp_path: Path) -> None:
+    answered_blindly(labels[0], make_user("first"))
+    file = tmp_path / "map.csv"
+    file.write_text("label,category\none,CIA\n")
+    map_import(user=user, rows=file_rows(file), name=file.name)
+    assert said_of(labels[0]) == ("CIA", "")
+    step_undo(user=user, draft=MergeMap.objects.get())
+    assert said_of(labels[0]) == (None, "waiting")

@@ -205,6 +205,20 @@ def test_a_pair_that_two_people_refused_is_remembered_once(
     assert RefusedPair.objects.filter(standing=True).count() == 1
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_pair_that_one_of_two_people_still_refuses_stays_apart(
+    draft: MergeMap, labels: list[IntentLabel], ann: User, ben: User, first: bool
+) -> None:
+    both = [labels[0].pk, labels[1].pk]
+    for person in (ann, ben):
+        labels_refuse(user=person, together=both)
+    turned, other = (ann, ben) if first else (ben, ann)
+    step_undo(user=turned, draft=draft)
+    assert RefusedPair.objects.filter(standing=True).count() == 1
+    step_undo(user=other, draft=draft)
+    assert not RefusedPair.objects.filter(standing=True).exists()
+
+
 def test_a_comment_goes_with_its_undo(draft: MergeMap, labels: list[IntentLabel], ann: User) -> None:
     label_comment(user=ann, label=labels[0].pk, text="a word")
     step_undo(user=ann, draft=draft)
