@@ -28,6 +28,7 @@ from madsafe_web.core.runs.job import Job
 
 PAIR = ("run_id", "first_id", "second_id", "letter", "kind", "weight")
 PLACE = ("run_id", "label_id", "place", "examples")
+COMPARED = 5_000  # labels compared with each other by more than their keys: that takes memory by the square
 SAMPLED = 40  # prompts read of each label
 LONGEST = 1_000  # characters read of each
 TEXTS = 5_000  # prompts read at once
@@ -84,11 +85,12 @@ def proposals_stale() -> int:
 def _write_anew(job: Job, names: Mapping[int, str], state: str) -> None:
     for model in (LabelPair, LabelPlace):
         model.objects.filter(run=job.run).delete()
+    compared = _compared(job, names)
     sample = _sample(names) if job.params.by == "prompts" else Sample({}, {}, {})
     _advance(job, len(names), READ)
-    pairs = _pairs(job, names, sample)
+    pairs = _pairs(job, names, compared, sample)
     id_of = {name: pk for pk, name in names.items()}
-    order = reading_order(list(id_of), blended(pairs))
+    order = [*reading_order(compared, blended(pairs)), *sorted(id_of.keys() - set(compared))]
     examples = _examples(list(names), sample)
     _advance(job, len(names), ORDERED)
     _write(job, LabelPair, PAIR, [(job.run.pk, *_row(id_of, pair)) for pair in pairs])
@@ -105,6 +107,18 @@ def _write_anew(job: Job, names: Mapping[int, str], state: str) -> None:
 def _row(id_of: Mapping[str, int], pair: Pair) -> tuple[int, int, str, str, float]:
     first, second = sorted((id_of[pair.first], id_of[pair.second]))
     return first, second, pair.letter, pair.kind, pair.weight
+
+
+def _compared(job: Job, names: Mapping[int, str]) -> list[str]:
+    """The labels to compare with each other, in the order of their ids: those that the most prompts carry."""
+    if len(names) <= COMPARED:
+        return list(names.values())
+    job.log(f"Of {len(names)} labels the {COMPARED} on most prompts are compared, the others by equal keys alone.")
+    used = PromptIntent.objects.values_list("label").annotate(n=Count("id")).order_by("-n", "label")
+    carried = [pk for pk, _ in used[:COMPARED] if pk in names]
+    bare = (pk for pk in names.keys() - set(carried))
+    chosen = {*carried, *sorted(bare)[: COMPARED - len(carried)]}
+    return [name for pk, name in names.items() if pk in chosen]
 
 
 def _sample(names: Mapping[int, str]) -> Sample:
@@ -130,14 +144,15 @@ def _texts(prompts: Sequence[int]) -> dict[int, str]:
     return found
 
 
-def _pairs(job: Job, names: Mapping[int, str], sample: Sample) -> list[Pair]:
+def _pairs(job: Job, names: Mapping[int, str], compared: Sequence[str], sample: Sample) -> list[Pair]:
     """What all proposers find, each pair once for each kind of evidence."""
     texts = {names[pk]: _texts_of(sample, pk) for pk in names}
-    material = Material(list(names.values()), texts, {names[pk]: used for pk, used in sample.used.items()})
+    used = {names[pk]: used for pk, used in sample.used.items()}
     asked = _proposers(job.params.by)
     best: dict[tuple[str, str, str], Pair] = {}
     for number, proposer in enumerate(asked.values(), 1):
-        for pair in proposer.propose(material):
+        labels = list(names.values()) if proposer.letter == "A" else compared
+        for pair in proposer.propose(Material(labels, texts, used)):
             key = (pair.first, pair.second, pair.kind)
             if key not in best or best[key].weight < pair.weight:
                 best[key] = pair

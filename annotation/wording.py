@@ -149,6 +149,7 @@ RUNS = (
     _("Choose at least one labelling run."),
     _("The corpus %(corpus)s is not there any more, so nothing is linked to its prompts."),
     _("There are no labels to compare. Run the stage 'label' first."),
+    _("Of %(labels)s labels the %(compared)s on most prompts are compared, the others by equal keys alone."),
     _("Labels and prompts are the same as in run %(run)s: what it found is kept."),
     _("There is no corpus %(corpus)s. Nothing was withdrawn."),
     _("%(runs)s may be writing what derives from the corpus. Wait for them, then resume."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from annotation import proposing
 from annotation.models import Corpus, LabelPair, LabelPlace
 from annotation.proposing import proposals_stale
 from madsafe_web.core.models import Run
@@ -58,6 +59,21 @@ def test_labels_that_no_prompt_carries_are_compared_too(by: str) -> None:
     run = proposed(by)
     assert set(LabelPair.objects.filter(letter="A").values_list("first", "second")) == {(ids[0], ids[1])}
     assert (run.state, proposals_stale()) == ("done", 0)
+
+
+def test_of_too_many_labels_those_on_the_most_prompts_are_compared_and_all_by_their_keys(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(proposing, "COMPARED", 2)
+    counts = {"privacy violation": 3, "violation of privacy": 2, "Drug-Making": 1, "drug making": 0, "privacy leak": 0}
+    for name, number in counts.items():
+        make_label(name, make_prompts(number, Corpus.objects.first()) if number else ())
+    run = proposed("names")
+    rows = LabelPair.objects.filter(run=run).values_list("first__name", "second__name", "letter")
+    pairs = {(first, second) for first, second, _letter in rows}
+    assert pairs == {("privacy violation", "violation of privacy"), ("Drug-Making", "drug making")}
+    assert {letter for first, _second, letter in rows if first == "Drug-Making"} == {"A"}
+    assert LabelPlace.objects.filter(run=run).count() == len(counts)
 
 
 def test_the_result_is_kept_until_labels_come() -> None:
