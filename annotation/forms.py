@@ -194,6 +194,7 @@ class CommentForm(SeenForm):
 class MapForm(forms.Form):
     map = id_field()
     note = forms.CharField(required=False, max_length=300)
+    seen = forms.CharField(required=False, max_length=64)
 
 
 class EntryFilter(FilterForm):

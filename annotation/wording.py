@@ -143,6 +143,7 @@ RUNS = (
     _("%(error)s: %(file)s. What was stored is kept. Mend it, then resume the run."),
     _("Map %(map)s is published and can no longer change. Open the merge page again."),
     _("Map %(map)s is already published."),
+    _("The draft changed since you looked at it. Look at what it changes now, then publish it."),
     _("This step was taken back already."),
     _("There is no category %(category)s any more. Open the merge page again."),
     _("There is no published map v%(map)s. Name one that there is, or none for the newest."),

@@ -107,11 +107,20 @@ def map_runs_choose(*, user: User, draft: MergeMap, runs: Collection[int]) -> No
     audit(user, "map.runs", f"map {draft}", runs=held.runs, left=held.runs_left)
 
 
+class DraftChanged(StageError):
+    """The draft is not the one that somebody looked at before publishing it."""
+
+
 @transaction.atomic
-def map_publish(merge_map: MergeMap, user: User | None, note: str = "") -> MergeMap:
-    """Publish a draft for ever under the hash of its content. Raises StageError when it was published meanwhile."""
+def map_publish(merge_map: MergeMap, user: User | None, note: str = "", seen: str = "") -> MergeMap:
+    """Publish a draft for ever under the hash of its content. Raises StageError when it was published meanwhile.
+
+    `seen`: the hash of what the person looked at; raises DraftChanged when there is another by now.
+    """
     MergeMap.objects.select_for_update().get(pk=merge_map.pk)  # no decision comes in between hash and state
     digest = map_sha256(merge_map)
+    if seen and seen != digest:
+        raise DraftChanged("The draft changed since you looked at it. Look at what it changes now, then publish it.")
     draft = MergeMap.objects.filter(pk=merge_map.pk, state=MergeMap.State.DRAFT)
     facts = {"sha256": digest, "note": note}
     if not draft.update(state=MergeMap.State.PUBLISHED, published=timezone.now(), author=user, **facts):

@@ -8,6 +8,7 @@ from typing import Any
 from annotation.label_use import label_use
 from annotation.labelling import runs_read
 from annotation.merge.diffs import KINDS, MapDiff, map_diff
+from annotation.merge.drafts import map_sha256
 from annotation.models import MapEntry, MergeMap
 from annotation.pages.maps import CHANGES, diff_rows
 from annotation.selectors import map_draft, merge_waiting
@@ -27,6 +28,7 @@ def publish_context() -> Context:
     moved = [row.label for row in found.rows if row.before != row.after]
     return {
         "map": {"id": draft.pk, "version": draft.version, "parent": draft.parent.version if draft.parent else None},
+        "seen": map_sha256(draft),
         "waits": merge_waiting() is not None,
         "kinds": list(_kinds(found, draft)),
         "moved": {"labels": len(moved), "prompts": use.prompts_with(moved)},

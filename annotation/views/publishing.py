@@ -21,12 +21,12 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.tasks import enqueue
 
 
-def _draft(request: HttpRequest) -> tuple[MergeMap, str]:
-    """The map that the form names, and the note. Raises Http404 when there is no such map."""
+def _draft(request: HttpRequest) -> tuple[MergeMap, MapForm]:
+    """The map that the form names, and the form. Raises Http404 when there is no such map."""
     form = MapForm(request.POST)
     if not form.is_valid():
         raise Http404
-    return get_object_or_404(scoped(request.user, MergeMap), pk=form.cleaned_data["map"]), form.cleaned_data["note"]
+    return get_object_or_404(scoped(request.user, MergeMap), pk=form.cleaned_data["map"]), form
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,12 +35,16 @@ def map_publish(request: HttpRequest) -> HttpResponse:
     """What would change, with the question; by POST the draft is published."""
     if request.method != "POST":
         return render(request, "annotation/map_publish.html", publish_context())
-    draft, note = _draft(request)
+    draft, form = _draft(request)
     if merge_waiting():
         messages.error(request, _("A merge run waits for people. Press “Finish merging” instead."))
         return merge_page(request, status=409)
     try:
-        published = drafts.map_publish(draft, person(request), note)
+        asked = form.cleaned_data
+        published = drafts.map_publish(draft, person(request), asked["note"], asked["seen"])
+    except drafts.DraftChanged as error:
+        messages.error(request, str(error))
+        return render(request, "annotation/map_publish.html", publish_context(), status=409)
     except StageError as error:
         messages.error(request, str(error))
         return merge_page(request, status=409)

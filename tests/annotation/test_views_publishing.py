@@ -95,3 +95,16 @@ def test_more_changes_cost_no_more_queries(lead: Person, labels: dict[str, Inten
     few = query_count(lambda: lead.get(PAGE))
     make_map({labels[name]: "EM" for name in NAMES[1:]})
     assert query_count(lambda: lead.get(PAGE)) == few
+
+
+def test_a_draft_that_changed_since_it_was_looked_at_is_shown_anew_and_not_published(
+    lead: Person, labels: dict[str, IntentLabel]
+) -> None:
+    draft = make_map({labels["moved"]: "EM"})
+    looked_at = lead.get(PAGE).context["seen"]
+    make_map({labels["open"]: "PP"})
+    response = lead.post(PAGE, {"map": draft.pk, "seen": looked_at})
+    draft.refresh_from_db()
+    assert (response.status_code, draft.state) == (409, "draft")
+    assert kinds(response.context) == {"decided": (1, 1), "moved": (1, 5)}
+    assert lead.post(PAGE, {"map": draft.pk, "seen": response.context["seen"]}).status_code == 302
