@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from django.db.models import QuerySet
 
 from annotation.clustering.proposers.exact import exact_keys
+from annotation.merge.blind import labels_of_two
 from annotation.merge.operations import Change, Step, Verb, operation_do
 from annotation.merge.states import DROP
 from annotation.models import DecidedBy, IntentLabel, LabelOperation, LabelRule, MapEntry, MergeMap
@@ -71,8 +72,10 @@ def rules_apply(draft: MergeMap, labels: Collection[int], user: User | None = No
 
 
 def rows_open(draft: MergeMap) -> QuerySet[MapEntry]:
-    """The entries that rules may decide: undecided, and not before two people."""
-    return MapEntry.objects.filter(merge_map=draft, decided_by=DecidedBy.NOBODY, second=MapEntry.Second.NONE)
+    """The entries that rules may decide: undecided, and none that two people answer or have to."""
+    rows = MapEntry.objects.filter(merge_map=draft, decided_by=DecidedBy.NOBODY, second=MapEntry.Second.NONE)
+    two = labels_of_two(list(rows.values_list("label", flat=True)), draft)
+    return rows.exclude(label__in=two) if two else rows
 
 
 def verdicts(merge_map: MergeMap, names: Mapping[int, str]) -> dict[int, Verdict]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from annotation.merge.blind import policy_set
 from annotation.merge.deciding import labels_decide, step_redo, step_undo
 from annotation.merge.drafts import map_draft_open
 from annotation.merge.operations import operation_undo
@@ -155,6 +156,15 @@ def test_rules_do_not_decide_a_label_that_somebody_answered_blindly() -> None:
     together(user, "PP")
     MapEntry.objects.filter(label=late).update(second=MapEntry.Second.WAITING)
     assert rules_reapply(user) is None
+
+
+def test_rules_do_not_decide_what_two_people_have_to() -> None:
+    user = make_user("a", User.Role.ANNOTATOR)
+    together(user, "PP")
+    policy_set(user=user, two_people=True, prompts_from=1, confidence_below=0.5)
+    assert later("Privacy-Violations").decided_by == ""
+    policy_set(user=user, two_people=True, prompts_from=2, confidence_below=0.5)
+    assert later("privacy violations").decided_by == "rule"
 
 
 def test_rules_follow_steps_that_are_all_undone_and_all_done_again() -> None:
