@@ -25,6 +25,7 @@ from madsafe_web.core.runs.errors import StageError
 from madsafe_web.core.runs.job import Job
 
 Row = TypeVar("Row", LabelPair, LabelPlace)
+MOST_COMPARED = 5_000  # labels: each is compared with each, so time and memory grow with the square (1 GB for these)
 SAMPLED = 40  # prompts read of each label
 LONGEST = 1_000  # characters read of each
 TEXTS = 5_000  # prompts read at once
@@ -47,6 +48,7 @@ class Sample:
 def propose(job: Job) -> None:
     """Write the evidence between all labels, those that no prompt carries too, and the order in which to read them.
 
+    Of more than MOST_COMPARED those on most prompts are compared; the others come after them in the order of their ids.
     A try that was killed is made again from its beginning, in place of what it left. Raises StageError without labels.
     """
     names = dict(IntentLabel.objects.order_by("id").values_list("id", "name"))
@@ -81,23 +83,36 @@ def proposals_stale() -> int:
 def _write_anew(job: Job, names: Mapping[int, str], state: str) -> None:
     for model in (LabelPair, LabelPlace):
         model.objects.filter(run=job.run).delete()
-    sample = _sample(names) if job.params.by == "prompts" else Sample({}, {}, {})
+    compared = _compared(job, names)
+    sample = _sample(compared) if job.params.by == "prompts" else Sample({}, {}, {})
     _advance(job, len(names), READ)
-    pairs = _pairs(job, names, sample)
-    id_of = {name: pk for pk, name in names.items()}
+    pairs = _pairs(job, compared, len(names), sample)
+    id_of = {name: pk for pk, name in compared.items()}
     rows = [_row(job.run, id_of, pair) for pair in pairs]
-    order = reading_order(list(id_of), blended(pairs))
+    order = [id_of[name] for name in reading_order(list(id_of), blended(pairs))]
+    order += [pk for pk in names if pk not in compared]
     examples = _examples(list(names), sample)
-    places = [
-        LabelPlace(run=job.run, label_id=id_of[name], place=place, examples=examples[id_of[name]])
-        for place, name in enumerate(order)
-    ]
+    places = [LabelPlace(run=job.run, label_id=pk, place=at, examples=examples[pk]) for at, pk in enumerate(order)]
     _advance(job, len(names), ORDERED)
     _write(job, LabelPair, rows)
     _write(job, LabelPlace, places)
     with job.commit(kept=len(names) - _counted(job)):
         _forget_older(job.run)
         job.output(fingerprint=state, pairs=len(rows))
+
+
+def _compared(job: Job, names: Mapping[int, str]) -> dict[int, str]:
+    """The labels that are compared with each other: all of them, or those on most prompts."""
+    if len(names) <= MOST_COMPARED:
+        return dict(names)
+    rows = PromptIntent.objects.values("label").annotate(prompts=Count("prompt", distinct=True))
+    counts = dict(rows.values_list("label", "prompts"))
+    first = sorted(names, key=lambda pk: (-counts.get(pk, 0), pk))[:MOST_COMPARED]
+    job.log(
+        f"Only the {MOST_COMPARED:,} labels on most prompts are compared with each other; "
+        f"{len(names) - MOST_COMPARED:,} others are proposed one by one."
+    )
+    return {pk: names[pk] for pk in sorted(first)}
 
 
 def _row(run: Run, id_of: Mapping[str, int], pair: Pair) -> LabelPair:
@@ -128,8 +143,8 @@ def _texts(prompts: Sequence[int]) -> dict[int, str]:
     return found
 
 
-def _pairs(job: Job, names: Mapping[int, str], sample: Sample) -> list[Pair]:
-    """What all proposers find, each pair once for each kind of evidence."""
+def _pairs(job: Job, names: Mapping[int, str], labels: int, sample: Sample) -> list[Pair]:
+    """What all proposers find, each pair once for each kind of evidence. `labels`: how many there are in all."""
     texts = {names[pk]: _texts_of(sample, pk) for pk in names}
     material = Material(list(names.values()), texts, {names[pk]: used for pk, used in sample.used.items()})
     asked = _proposers(job.params.by)
@@ -139,7 +154,7 @@ def _pairs(job: Job, names: Mapping[int, str], sample: Sample) -> list[Pair]:
             key = (pair.first, pair.second, pair.kind)
             if key not in best or best[key].weight < pair.weight:
                 best[key] = pair
-        _advance(job, len(names), READ + (PROPOSED - READ) * number / len(asked))
+        _advance(job, labels, READ + (PROPOSED - READ) * number / len(asked))
     return [best[key] for key in sorted(best)]
 
 

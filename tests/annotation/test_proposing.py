@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from annotation import proposing
 from annotation.models import Corpus, LabelPair, LabelPlace
 from annotation.proposing import proposals_stale
-from madsafe_web.core.models import Run
+from madsafe_web.core.models import Run, RunEvent
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
 from tests.factories import make_label, make_prompts
@@ -82,3 +83,14 @@ def test_a_new_try_replaces_what_a_killed_one_left() -> None:
 def test_without_labels_the_run_fails_with_what_to_do() -> None:
     run = proposed()
     assert (run.state, "Run the stage 'label' first" in run.error) == ("failed", True)
+
+
+def test_of_very_many_labels_those_on_most_prompts_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proposing, "MOST_COMPARED", 2)
+    prompts = make_prompts(3)
+    ids = [make_label(name, prompts[:at]).pk for at, name in ((1, "gambling"), (3, NAMES[0]), (0, "x"), (2, NAMES[1]))]
+    run = proposed()
+    assert set(LabelPair.objects.filter(letter="A").values_list("first", "second")) == {(ids[1], ids[3])}
+    assert list(LabelPlace.objects.order_by("place").values_list("label", flat=True))[2:] == [ids[0], ids[2]]
+    assert RunEvent.objects.filter(run=run, text__startswith="Only the 2 labels on most prompts").exists()
+    assert proposals_stale() == 0
