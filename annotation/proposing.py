@@ -114,11 +114,9 @@ def _compared(job: Job, names: Mapping[int, str]) -> list[str]:
     if len(names) <= COMPARED:
         return list(names.values())
     job.log(f"Of {len(names)} labels the {COMPARED} on most prompts are compared, the others by equal keys alone.")
-    used = PromptIntent.objects.values_list("label").annotate(n=Count("id")).order_by("-n", "label")
-    carried = [pk for pk, _ in used[:COMPARED] if pk in names]
-    bare = (pk for pk in names.keys() - set(carried))
-    chosen = {*carried, *sorted(bare)[: COMPARED - len(carried)]}
-    return [name for pk, name in names.items() if pk in chosen]
+    counts = dict(PromptIntent.objects.values_list("label").annotate(n=Count("id")).order_by())
+    first = sorted(names, key=lambda pk: (-counts.get(pk, 0), pk))[:COMPARED]
+    return [names[pk] for pk in sorted(first)]
 
 
 def _sample(names: Mapping[int, str]) -> Sample:

@@ -146,6 +146,8 @@ def _alike(known: Known, weighed: _Weighed, labels: Iterable[int]) -> list[list[
             if sure >= CONFIDENT:
                 of_target[target].append(home)
         home.append(label)
+        if len(home) == MOST_ALIKE and sure >= CONFIDENT:  # else each label asks all full ones
+            of_target[target].remove(home)
     return found
 
 

@@ -153,8 +153,11 @@ def operation_redoable(draft: MergeMap, user: User) -> LabelOperation | None:
 
 def standing(draft: MergeMap, user: User) -> QuerySet[LabelOperation]:
     """The person's steps that were not taken back, those that a lead took back and gave back among them."""
-    own = Q(actor=user, within=None) | Q(pk__in=given_back(draft, user))
-    return draft.operations.filter(own, undone_by=None).exclude(kind=Kind.UNDO)
+    return _own(draft, Q(actor=user, within=None) | Q(pk__in=given_back(draft, user)))
+
+
+def _own(draft: MergeMap, whose: Q) -> QuerySet[LabelOperation]:
+    return draft.operations.filter(whose, undone_by=None).exclude(kind=Kind.UNDO)
 
 
 def given_back(draft: MergeMap, user: User) -> dict[int, LabelOperation]:
@@ -289,8 +292,16 @@ def _record(
         payload=dict(payload),
         undoes=undoes,
         within=within,
-        parent_id=standing(draft, user).aggregate(newest=Max("id"))["newest"] if user else None,
+        parent_id=_parent(draft, user, within) if user else None,
     )
+
+
+def _parent(draft: MergeMap, user: User, within: LabelOperation | None) -> int | None:
+    """The newest step of a person that stands; to a part of a step no part of another is one."""
+    # There may be hundreds of parts: what was given back is not looked for before each.
+    steps = _own(draft, Q(actor=user, within=None)) if within else standing(draft, user)
+    newest: int | None = steps.aggregate(newest=Max("id"))["newest"]
+    return newest
 
 
 def _write(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 import pytest
 
+from annotation.clustering.nearest import links
 from annotation.label_use import label_use
+from annotation.merge import gathering
 from annotation.merge.deciding import labels_refuse
 from annotation.merge.proposals import Proposal, proposals
 from annotation.models import IntentLabel, LabelPair, MergeMap
@@ -95,3 +99,27 @@ def test_labels_of_no_prompt_are_proposed_last_those_decided_together_first() ->
     together = (bare[1].pk, bare[2].pk)
     assert [one.labels for one in proposed] == [(carried[0].pk,), together, (bare[0].pk,)]
     assert (proposed[1].target, proposed[1].prompts) == ("PP", 0)
+
+
+def test_many_confident_labels_are_not_held_against_every_full_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    takes = gathering._takes
+
+    def counted(group: Sequence[int], label: int, refused: Collection[tuple[int, int]]) -> bool:
+        asked.append(label)
+        return takes(group, label, refused)
+
+    monkeypatch.setattr(gathering, "_takes", counted)
+    counts = dict.fromkeys(range(1, 601), 1)
+    known = gathering.Known(
+        counts=counts,
+        targets=["PP"],
+        suggested={label: ("PP", 0.9) for label in counts},
+        decided={},
+        refused=(),
+        stored=gathering.Stored([]),
+        links=links([], list(counts)),
+        groups=[],
+    )
+    assert len(gathering.gather(known)) == 50
+    assert len(asked) <= len(counts)

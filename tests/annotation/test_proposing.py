@@ -7,7 +7,7 @@ import pytest
 from annotation import proposing
 from annotation.models import Corpus, LabelPair, LabelPlace
 from annotation.proposing import proposals_stale
-from madsafe_web.core.models import Run
+from madsafe_web.core.models import Run, RunEvent
 from madsafe_web.core.runs import service
 from madsafe_web.core.runs.worker import work_on
 from tests.factories import make_label, make_prompts
@@ -74,6 +74,9 @@ def test_of_too_many_labels_those_on_the_most_prompts_are_compared_and_all_by_th
     assert pairs == {("privacy violation", "violation of privacy"), ("Drug-Making", "drug making")}
     assert {letter for first, _second, letter in rows if first == "Drug-Making"} == {"A"}
     assert LabelPlace.objects.filter(run=run).count() == len(counts)
+    said = "Of 5 labels the 2 on most prompts are compared, the others by equal keys alone."
+    assert RunEvent.objects.filter(run=run, text=said).exists()
+    assert proposals_stale() == 0
 
 
 def test_the_result_is_kept_until_labels_come() -> None:
