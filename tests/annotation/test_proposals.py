@@ -121,5 +121,5 @@ def test_many_confident_labels_are_not_held_against_every_full_group(monkeypatch
         links=links([], list(counts)),
         groups=[],
     )
-    assert len(gathering.gather(known)) == 50
+    assert len(gathering.gather(known, 100)) == 50
     assert len(asked) <= len(counts)
