@@ -41,10 +41,13 @@ def merge(job: Job) -> None:
 
 
 def decide_by_rule(entries: list[MapEntry], leave_undecided: int) -> None:
-    """Give every undecided entry its suggestion, most certain first; the last `leave_undecided` stay undecided."""
+    """Give every undecided entry its suggestion, most certain first; the last `leave_undecided` stay undecided.
+
+    So do labels that people answered blindly.
+    """
     suggestions = suggestions_newest()
     open_entries = [entry for entry in entries if entry.decided_by == DecidedBy.NOBODY]
-    suggested = [entry for entry in open_entries if entry.label_id in suggestions]
+    suggested = [entry for entry in open_entries if entry.label_id in suggestions and not entry.second]
     # Equals by key: in which order labels were stored depends on which replies came first.
     suggested.sort(key=lambda entry: (-suggestions[entry.label_id].confidence, entry.label.key))
     unsuggested = len(open_entries) - len(suggested)

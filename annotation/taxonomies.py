@@ -91,6 +91,8 @@ def problems(
     """What keeps these categories from being a taxonomy, in sentences."""
     if not 0 < len(name.strip()) <= 120 or len(note) > LONGEST_NOTE:
         yield _("The name needs 1 to 120 characters, the note at most 300.")
+    if "\x00" in name + note:
+        yield _("The name or the note holds a character that no text can hold.")
     if not 1 <= len(rows) <= MOST:
         yield _("A taxonomy has 1 to %(most)s categories.") % {"most": MOST}
     counts = Counter(row.code for row in rows)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Max
 from django.http import Http404
 
 from annotation import forms
 from annotation.forms import LabelFilter, RestForm
+from annotation.merge.operations import given_back
 from annotation.merge.telling import step_text
 from annotation.models import Category, Corpus, Guideline, LabelOperation, MapEntry, MergeMap
 from annotation.pages.label_detail import actor_of, selected_context
@@ -226,8 +228,8 @@ def _can_step(user: User, merge_map: MergeMap | None) -> Context:
     """Whether `step_undo` and `step_redo` would find something of this person."""
     if merge_map is None or not can(user, "merge"):
         return {"can_undo": False, "can_redo": False}
-    own = merge_map.operations.filter(actor=user).order_by("-id")
-    standing = own.filter(undone_by=None)
-    undo = standing.filter(kind=Kind.UNDO).first()
-    redo = undo is not None and not own.filter(kind=Kind.DO, pk__gt=undo.pk).exists()
-    return {"can_undo": standing.exclude(kind=Kind.UNDO).exists(), "can_redo": redo}
+    own = merge_map.operations.filter(actor=user, within=None)
+    newest = dict(own.filter(undone_by=None).order_by().values_list("kind").annotate(newest=Max("id")))
+    undo = bool(newest.keys() - {Kind.UNDO}) or bool(given_back(merge_map, user))
+    redo = Kind.UNDO in newest and not own.filter(kind=Kind.DO, pk__gt=newest[Kind.UNDO]).exists()
+    return {"can_undo": undo, "can_redo": redo}

@@ -10,6 +10,7 @@ from django.utils import timezone
 from annotation.merge.deciding import label_comment, step_redo, step_undo
 from annotation.merge.reverting import Reverted, labels_of, operations_revert, steps_between
 from annotation.models import LabelComment, LabelOperation, MergeMap
+from annotation.pages.merge import _can_step
 from madsafe_web.core.models import User
 from tests.annotation.merge_steps import as_stored, decide, draft_of, entry, replayed, standing
 from tests.factories import make_user
@@ -124,3 +125,13 @@ def test_steps_that_came_back_are_reverted_again_by_when_they_were_done(
     assert not steps_between(draft, person, NOW - timedelta(hours=1), UNTIL).exists()
     assert revert(draft, lead, person).steps == 1
     assert targets(draft, "one") == [""]
+
+
+def test_the_page_offers_what_undo_and_redo_would_find(draft: MergeMap, lead: User, person: User) -> None:
+    decide(draft, person, "CIA", "one")
+    revert(draft, lead, person)
+    assert _can_step(lead, draft) == {"can_undo": True, "can_redo": False}
+    assert _can_step(person, draft) == {"can_undo": False, "can_redo": False}
+    step_undo(user=lead, draft=draft)
+    assert _can_step(lead, draft) == {"can_undo": False, "can_redo": True}
+    assert _can_step(person, draft) == {"can_undo": True, "can_redo": False}

@@ -9,7 +9,7 @@ from annotation.merge.deciding import labels_decide, step_redo, step_undo
 from annotation.merge.drafts import map_draft_open, map_publish, map_sha256
 from annotation.merge.operations import Codes
 from annotation.merge.states import Decision, EntryState, StaleDecision
-from annotation.merging import merge_finish
+from annotation.merging import decide_by_rule, merge_finish
 from annotation.models import Category, Corpus, IntentLabel, LabelSuggestion, MapEntry, MergeMap, Prompt, PromptIntent
 from annotation.selectors import map_published, prompt_categories
 from annotation.text import prompt_key
@@ -191,3 +191,9 @@ def test_equal_maps_have_equal_hashes(draft: MergeMap, annotator: User) -> None:
     assert map_sha256(draft) != before
     step_undo(user=annotator, draft=draft)
     assert map_sha256(draft) == before
+
+
+def test_a_run_that_decides_by_rule_leaves_what_was_answered_blindly(draft: MergeMap) -> None:
+    draft.entries.filter(label__name="诈骗").update(second=MapEntry.Second.WAITING)
+    decide_by_rule(list(draft.entries.select_related("label")), 0)
+    assert list(draft.entries.filter(decided_by="").values_list("label__name", "second")) == [("诈骗", "waiting")]

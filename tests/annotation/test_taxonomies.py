@@ -92,6 +92,12 @@ def test_what_is_no_taxonomy_is_refused(rows: Sequence[CategoryRow], told: str) 
     assert Taxonomy.objects.count() == 1
 
 
+@pytest.mark.parametrize("field", ["name", "note"])
+def test_a_taxonomy_that_says_nul_is_refused(field: str) -> None:
+    with pytest.raises(TaxonomyRefused, match="no text can hold"):
+        taxonomy_make(user=None, rows=THREE, **{"name": "Ours", "note": "", field: "a\0b"})
+
+
 def test_an_edit_of_an_older_version_is_refused() -> None:
     first = taxonomy_newest()
     three()
