@@ -28,7 +28,7 @@ WORD = re.compile(r"[A-Za-z][A-Za-z-]+")
 # Names of products, formats and measures, which are the same in every language; the 14 codes of the categories.
 NAMES = """
 MadSafe LLaMA-Factory SafetyBench CValues New-Safety S-Eval JADE Safety-Prompts Alpaca OpenAI Django PostgreSQL vLLM
-API CSV JSON JSONL Parquet URL HTML OpenAPI Python PyPI GPU bfloat IP UTC SHA sha Holm Markdown MiB GiB KB MB GB
+API CSV JSON JSONL traceid Parquet URL HTML OpenAPI Python PyPI GPU bfloat IP UTC SHA sha Holm Markdown MiB GiB KB MB GB
 Enter Space Shift Tab Escape Backspace Delete
 OFF UB CIA PP EM PMH IA MI DP NS EX PR DT PS PH MH
 """
