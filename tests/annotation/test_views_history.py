@@ -55,3 +55,8 @@ def test_many_steps_cost_as_many_queries_as_one(draft: MergeMap) -> None:
     for name in NAMES * 5:
         decide(draft, person.user, "EM", name)
     assert query_count(lambda: person.get(PAGE)) == few
+
+
+def test_a_step_of_a_rule_says_so_instead_of_a_name(lead: Person) -> None:
+    decide(draft_of(), None, "CIA", "one")
+    assert '<th scope="row">by rule</th>' in lead.get("/labels/history/").text
