@@ -9,7 +9,7 @@ from django.utils import timezone
 from annotation.models import MergeMap
 from madsafe_web.core.models import User
 from tests.annotation.merge_steps import NAMES, decide, draft_of, standing
-from tests.factories import make_user, sign_in
+from tests.factories import Person, make_user, sign_in
 from tests.helpers.queries import query_count
 
 pytestmark = pytest.mark.django_db
