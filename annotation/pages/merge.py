@@ -15,7 +15,7 @@ from annotation.models import Category, Corpus, Guideline, LabelOperation, MapEn
 from annotation.pages.label_detail import actor_of, selected_context
 from annotation.pages.label_search import NOBODY, RULE
 from annotation.pages.labels import LabelState
-from annotation.pages.merge_conflicts import Given, given, with_given
+from annotation.pages.merge_conflicts import Given, answer_kept, given, with_given
 from annotation.pages.merge_counts import counts_context
 from annotation.pages.merge_items import Item, evidence_key, proposed, single
 from annotation.pages.merge_state import MergeState, merge_state
@@ -51,6 +51,7 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
         "guides": _guides(known),
         "selected": selected_context(selected, state.use, known, filters, found) if selected else None,
         "given": answers.get(selected.id, ()) if selected else (),
+        "kept": answer_kept(user, selected, known),
         "open": next((item.id for item in items if selected and len(item.rows) > 1 and _holds(item, selected)), None),
         **_lines(items[:MOST_SENT], _first(items, selected, filters), answers, state.use),
         "shown": min(len(items), MOST_SENT),
@@ -126,6 +127,7 @@ def pane_context(user: User, label_id: int, filters: LabelFilter) -> Context:
     return {
         "selected": selected,
         "given": given(user, known).get(label_id, ()) if _crossed(chosen) else (),
+        "kept": answer_kept(user, chosen, known),
         "may_settle": can(user, "adjudicate"),
         "query": filters.place(),
     }

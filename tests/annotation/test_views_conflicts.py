@@ -121,3 +121,11 @@ def test_an_answer_that_decides_nothing_yet_says_so(lead: Person, draft: MergeMa
     assert "1 label, 1 prompts to CIA" in said[1]
     answered(first, draft, "three", "CIA")
     assert "Somebody else answered otherwise" in answered(second, draft, "three", "EM")
+
+
+def test_the_side_shows_the_own_answer_that_waits_and_nobody_elses(lead: Person, draft: MergeMap) -> None:
+    first, second = sign_in(make_user("third")), sign_in(make_user("fourth"))
+    answered(first, draft, "two", "CIA")
+    pane = f"/labels/{entry(draft, 'two').label_id}/"
+    kept = [one.get(pane, headers={"HX-Request": "true"}).context["kept"] for one in (first, second, lead)]
+    assert [one and one.target for one in kept] == ["CIA", None, None]
