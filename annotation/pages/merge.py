@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db.models import Max
@@ -16,7 +17,7 @@ from annotation.models import Category, Corpus, Guideline, LabelOperation, MapEn
 from annotation.pages.label_detail import actor_of, selected_context
 from annotation.pages.label_search import NOBODY, RULE
 from annotation.pages.labels import LabelState
-from annotation.pages.merge_conflicts import Given, given, with_given
+from annotation.pages.merge_conflicts import Given, answer_kept, given, with_given
 from annotation.pages.merge_counts import counts_context
 from annotation.pages.merge_items import Item, evidence_key, proposed, single
 from annotation.pages.merge_state import MergeState, merge_state
@@ -25,6 +26,7 @@ from madsafe_web.core.access import can
 from madsafe_web.core.models import User
 
 if TYPE_CHECKING:
+    from annotation.label_counts import LabelUse
     from annotation.merge.proposals import Proposal
 
 MOST_SENT = 500
@@ -51,8 +53,9 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
         "guides": _guides(known),
         "selected": selected_context(selected, state.use, known, filters, found) if selected else None,
         "given": answers.get(selected.id, ()) if selected else (),
+        "kept": answer_kept(user, selected, known),
         "open": next((item.id for item in items if selected and len(item.rows) > 1 and _holds(item, selected)), None),
-        **_lines(items[:MOST_SENT], _first(items, selected, filters), answers),
+        **_lines(items[:MOST_SENT], _first(items, selected, filters), answers, state.use),
         "shown": min(len(items), MOST_SENT),
         "total": len(items),
         **history_context(user, state.merge_map),
@@ -73,7 +76,7 @@ def rest_context(user: User, filters: RestForm) -> Context:
         "can_merge": can(user, "merge"),
         "filters": filters,
         "query": filters.place(),
-        **_lines(items, len(items), answers),
+        **_lines(items, len(items), answers, state.use),
     }
 
 
@@ -83,14 +86,21 @@ def _first(items: Sequence[Item], selected: LabelState | None, filters: LabelFil
     return MOST_SENT if later or filters.kept["whole"] else FIRST_SENT
 
 
-def _lines(items: Sequence[Item], number: int, answers: Mapping[int, tuple[Given, ...]]) -> Context:
+def _lines(items: Sequence[Item], number: int, answers: Mapping[int, tuple[Given, ...]], use: LabelUse) -> Context:
     """The first lines. `later`: whether others follow; `shown_ids` tells the request for them what is there."""
-    first = items[:number]
+    first = _counted(items[:number], use)
     return {
         "items": with_given(first, answers) if answers else first,
         "later": len(items) > number,
         "shown_ids": ",".join(str(item.id) for item in first),
     }
+
+
+def _counted(items: Sequence[Item], use: LabelUse) -> list[Item]:
+    """The lines with the number of prompts that carry any of their labels, each prompt once."""
+    group_of = {row.id: str(item.id) for item in items if len(item.rows) > 1 for row in item.rows}
+    carried = use.prompts_by(group_of) if group_of else {}
+    return [replace(item, prompts=carried.get(str(item.id), 0)) if item.rows[1:] else item for item in items]
 
 
 def items_listed(
@@ -119,6 +129,7 @@ def pane_context(user: User, label_id: int, filters: LabelFilter) -> Context:
     return {
         "selected": selected,
         "given": given(user, known).get(label_id, ()) if _crossed(chosen) else (),
+        "kept": answer_kept(user, chosen, known),
         "may_settle": can(user, "adjudicate"),
         "query": filters.place(),
     }

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from annotation.merge.conflicts import Said, conflicts
-from annotation.models import Category
-from annotation.pages.labels import category_of
+from annotation.models import Category, LabelOpinion, MapEntry
+from annotation.pages.labels import LabelState, category_of, map_shown
 from annotation.pages.merge_items import Item
 from madsafe_web.core.models import User
 
@@ -24,6 +24,15 @@ class Given:
 def given(user: User, categories: Mapping[str, Category]) -> dict[int, tuple[Given, ...]]:
     """Label id → the answers that this reader may see, for the labels of the draft on which people disagree."""
     return {one.id: _given(one.answers, categories) for one in conflicts(user) if one.answers}
+
+
+def answer_kept(user: User, state: LabelState | None, categories: Mapping[str, Category]) -> Given | None:
+    """What this reader answered about a label that waits for a second person."""
+    if state is None or state.second != MapEntry.Second.WAITING:
+        return None
+    own = LabelOpinion.objects.filter(entry__label=state.id, entry__merge_map=map_shown(), person=user, standing=True)
+    target = own.values_list("target", flat=True).first()
+    return None if target is None else Given(target, category_of(target, categories), (user.username,))
 
 
 def _given(answers: Sequence[Said], categories: Mapping[str, Category]) -> tuple[Given, ...]:

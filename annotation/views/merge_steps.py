@@ -27,7 +27,7 @@ from annotation.merge.deciding import (
 )
 from annotation.merge.states import Decision, StaleDecision
 from annotation.merge.telling import target_name
-from annotation.models import IntentLabel, LabelOperation
+from annotation.models import IntentLabel, LabelOperation, MapEntry
 from annotation.pages.labels import map_shown, next_label, suggestions, targets
 from annotation.pages.merge_answers import (
     Lines,
@@ -113,15 +113,19 @@ def label_assign(request: HttpRequest) -> HttpResponse:
     following = None if _shows_parts(request) else next_label(merge_state().listed(asked.filters), asked.seen)
     sure = {pk: confidence for pk, (_code, confidence) in suggestions(asked.seen).items()}
     try:
-        labels_decide(user=person(request), seen=asked.seen, decision=Decision(target), confidence=sure)
+        step = labels_decide(user=person(request), seen=asked.seen, decision=Decision(target), confidence=sure)
     except (StaleDecision, StageError) as error:
         return _stopped(request, asked, error, target)
     lines = lines_after(asked.touched, asked.filters, decided=bool(target))
-    return _done(request, asked, lines, _told(asked.seen, target), following)
+    blind = _told_blind(asked.seen) if step.verb == LabelOperation.Verb.OPINION else ""
+    return _done(request, asked, lines, blind or _told(asked.seen, target), following)
 
 
 def _told(labels: dict[int, int], target: str) -> str:
     """As it is said aloud: "9 labels, 14,203 prompts to IA"."""
+    if not target:
+        words = ngettext("%(count)d label is undecided", "%(count)d labels are undecided", len(labels))
+        return words % {"count": len(labels)}
     prompts = f"{prompts_of(labels):,}"
     words = ngettext(
         "%(count)d label, %(prompts)s prompts to %(category)s",
@@ -129,6 +133,16 @@ def _told(labels: dict[int, int], target: str) -> str:
         len(labels),
     )
     return words % {"count": len(labels), "prompts": prompts, "category": target_name(target)}
+
+
+def _told_blind(labels: dict[int, int]) -> str:
+    """What became of answers that a second person gives too; "" where they decided the labels."""
+    second = {one.second for one in targets(map_shown(), labels).values()}
+    if MapEntry.Second.CONFLICT in second:
+        return _("Your answer is kept. Somebody else answered otherwise: a lead settles it under Conflicts.")
+    if MapEntry.Second.WAITING in second:
+        return _("Your answer is kept. It counts when a second person answers alike.")
+    return ""
 
 
 def _step(request: HttpRequest, form: SeenForm, take: Callable[[Asked], str], apart: bool = False) -> HttpResponse:

@@ -202,3 +202,10 @@ def test_what_changed_since_a_version_can_be_listed(annotator: Person, labels: l
 
 def entry_of(merge_map: Any, label: IntentLabel) -> MapEntry:
     return MapEntry.objects.get(merge_map=merge_map, label=label)
+
+
+def test_a_proposal_counts_a_prompt_with_several_of_its_labels_once(
+    annotator: Person, labels: list[IntentLabel]
+) -> None:
+    items = {len(one.rows): one.prompts for one in annotator.get(f"{MERGE}?view=proposals").context["items"]}
+    assert items == {2: 6, 1: 1}

@@ -94,3 +94,38 @@ def test_the_newest_guideline_of_each_category_stands_beside_the_work(lead: Pers
     guides = {guide["category"].code: guide["text"] for guide in page.context["guides"]}
     assert (guides["PP"].version, guides["EM"]) == (2, None)
     assert "the newest text" in page.text and "an older text" not in page.text
+
+
+def test_an_empty_list_of_conflicts_says_that_there_are_none(lead: Person) -> None:
+    draft_of()
+    assert "No conflicts" in lead.get(PAGE).text
+    assert "No conflicts" not in lead.get(f"{PAGE}&q=nothing").text
+
+
+def test_the_side_names_who_gave_each_answer(lead: Person, draft: MergeMap) -> None:
+    pane = lead.get(f"/labels/{entry(draft, 'one').label_id}/", headers={"HX-Request": "true"})
+    assert all(f'<span class="small me-2" translate="no">{name}</span>' in pane.text for name in ("first", "second"))
+
+
+def answered(person: Person, draft: MergeMap, name: str, category: str) -> str:
+    found = entry(draft, name)
+    values = {"label": found.label_id, "revision": found.revision, "category": category, "query": "view=flat"}
+    page: str = person.post("/labels/assign/", values, headers={"HX-Request": "true"}).text
+    return page
+
+
+def test_an_answer_that_decides_nothing_yet_says_so(lead: Person, draft: MergeMap) -> None:
+    first, second = sign_in(make_user("third")), sign_in(make_user("fourth"))
+    said = [answered(first, draft, "two", "CIA"), answered(second, draft, "two", "CIA")]
+    assert "when a second person answers alike" in said[0] and "to CIA" not in said[0]
+    assert "1 label, 1 prompts to CIA" in said[1]
+    answered(first, draft, "three", "CIA")
+    assert "Somebody else answered otherwise" in answered(second, draft, "three", "EM")
+
+
+def test_the_side_shows_the_own_answer_that_waits_and_nobody_elses(lead: Person, draft: MergeMap) -> None:
+    first, second = sign_in(make_user("third")), sign_in(make_user("fourth"))
+    answered(first, draft, "two", "CIA")
+    pane = f"/labels/{entry(draft, 'two').label_id}/"
+    kept = [one.get(pane, headers={"HX-Request": "true"}).context["kept"] for one in (first, second, lead)]
+    assert [one and one.target for one in kept] == ["CIA", None, None]

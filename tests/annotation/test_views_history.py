@@ -9,7 +9,7 @@ from django.utils import timezone
 from annotation.models import MergeMap
 from madsafe_web.core.models import User
 from tests.annotation.merge_steps import NAMES, decide, draft_of, standing
-from tests.factories import make_user, sign_in
+from tests.factories import Person, make_user, sign_in
 from tests.helpers.queries import query_count
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +55,8 @@ def test_many_steps_cost_as_many_queries_as_one(draft: MergeMap) -> None:
     for name in NAMES * 5:
         decide(draft, person.user, "EM", name)
     assert query_count(lambda: person.get(PAGE)) == few
+
+
+def test_a_step_of_a_rule_says_so_instead_of_a_name(lead: Person) -> None:
+    decide(draft_of(), None, "CIA", "one")
+    assert '<th scope="row">by rule</th>' in lead.get("/labels/history/").text
