@@ -38,7 +38,7 @@ Context = dict[str, Any]  # Any: a template's context
 
 def merge_context(user: User, filters: LabelFilter, conflict: Context | None = None) -> Context:
     """The whole page for one person."""
-    state = merge_state()
+    state = merge_state(user)
     known = categories_of(state.merge_map)
     found = state.proposals()
     items = items_listed(state, filters, known, found)
@@ -66,7 +66,7 @@ def merge_context(user: User, filters: LabelFilter, conflict: Context | None = N
 
 def rest_context(user: User, filters: RestForm) -> Context:
     """The lines that follow those which came with the page: all that the list holds beside them."""
-    state = merge_state()
+    state = merge_state(user)
     known = categories_of(state.merge_map)
     found = state.proposals() if filters.view_name == "proposals" else ()
     listed = items_listed(state, filters, known, found)[:MOST_SENT]
@@ -147,9 +147,9 @@ def members_context(label_id: int, filters: LabelFilter) -> Context:
     return {"item": items[0], "query": filters.place()}
 
 
-def counts_only(filters: LabelFilter) -> Context:
+def counts_only(user: User, filters: LabelFilter) -> Context:
     """Only the numbers, for the fragment that follows a decision."""
-    return counts_context(merge_state(), filters)
+    return counts_context(merge_state(user), filters)
 
 
 def history_context(user: User, merge_map: MergeMap | None) -> Context:

@@ -31,7 +31,7 @@ def counts_context(state: MergeState, filters: LabelFilter) -> Context:
 def _tabs(state: MergeState, filters: LabelFilter) -> list[Context]:
     counts = {
         "flat": len(state.labels),
-        "undecided": sum(one.undecided for one in state.labels),
+        "undecided": sum(one.undecided and one.id not in state.answered for one in state.labels),
         "conflicts": sum(one.disputed for one in state.labels),
     }
     return [

@@ -70,7 +70,8 @@ def rest(request: HttpRequest) -> HttpResponse:
 @needs("browse")
 def counts(request: HttpRequest) -> HttpResponse:
     """The numbers, asked for after a decision."""
-    return render(request, "annotation/merge/counts.html", {**counts_only(LabelFilter(request.GET)), "oob": True})
+    numbers = counts_only(person(request), LabelFilter(request.GET))
+    return render(request, "annotation/merge/counts.html", {**numbers, "oob": True})
 
 
 @require_POST

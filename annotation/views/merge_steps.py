@@ -110,7 +110,8 @@ def label_assign(request: HttpRequest) -> HttpResponse:
         return _unread(request)
     target = asked.values["category"]
     # Asked before the decision takes the labels out of the list.
-    following = None if _shows_parts(request) else next_label(merge_state().listed(asked.filters), asked.seen)
+    listed = [] if _shows_parts(request) else merge_state(person(request)).listed(asked.filters)
+    following = next_label(listed, asked.seen)
     sure = {pk: confidence for pk, (_code, confidence) in suggestions(asked.seen).items()}
     try:
         step = labels_decide(user=person(request), seen=asked.seen, decision=Decision(target), confidence=sure)

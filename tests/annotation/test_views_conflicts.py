@@ -129,3 +129,12 @@ def test_the_side_shows_the_own_answer_that_waits_and_nobody_elses(lead: Person,
     pane = f"/labels/{entry(draft, 'two').label_id}/"
     kept = [one.get(pane, headers={"HX-Request": "true"}).context["kept"] for one in (first, second, lead)]
     assert [one and one.target for one in kept] == ["CIA", None, None]
+
+
+def test_who_answered_is_not_asked_again_while_a_second_person_is(lead: Person, draft: MergeMap) -> None:
+    answered(lead, draft, "two", "CIA")
+    other = sign_in(make_user("other"))
+    listed = [[item.name for item in who.get("/labels/?view=undecided").context["items"]] for who in (lead, other)]
+    assert ["two" in names for names in listed] == [False, True]
+    tabs = [{tab["view"]: tab["count"] for tab in who.get("/labels/").context["tabs"]} for who in (lead, other)]
+    assert tabs[0]["undecided"] == tabs[1]["undecided"] - 1
