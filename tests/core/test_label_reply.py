@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from madsafe_web.core.llm.label_reply import labels
+from madsafe_web.core.llm.parse import label_key
+from tests.annotation.clustering.gold import LABELS, needs_data
 
 JSON = [
     ('{"labels": ["诈骗", "歧视"]}', ("诈骗", "歧视")),
@@ -244,3 +249,23 @@ def test_pieces_of_any_form_keep_the_limits_too(parts: list[str]) -> None:
 @pytest.mark.parametrize("mark", ["<think>", "[", "{", "（", '["a",', "|--", "1. ", "label "])
 def test_what_goes_on_for_ever_is_read_all_the_same(mark: str) -> None:
     labels(mark * 20_000)
+
+
+@pytest.mark.parametrize("reply", ["suicidal intent", "标签：犯罪意图", "1. 成人主题", '{"labels": ["adult themes"]}'])
+def test_a_label_that_ends_with_a_word_for_labels_is_one(reply: str) -> None:
+    assert len(labels(reply)) == 1
+
+
+@pytest.mark.parametrize("title", ["Labels", "Safety themes", "主要标签", "安全主题", "意图标签"])
+def test_a_title_above_the_labels_is_none(title: str) -> None:
+    assert labels(f"{title}\nFraud") == ("Fraud",)
+
+
+@needs_data
+@pytest.mark.parametrize("form", ["{}", "标签：{}", '["{}"]', "Labels: {}, weather"])
+def test_every_real_label_without_a_separator_is_read_as_it_is(form: str) -> None:
+    lines = (LABELS / "intent_labels_free_text.jsonl").read_text(encoding="utf-8").splitlines()
+    names = [json.loads(line)["label"] for line in lines]
+    plain = [name for name in names if len(name) <= 40 and not re.search(r"[、，,;；|/:：()（）]|。$", name)]
+    assert len(plain) > 300
+    assert [name for name in plain if label_key(name) not in map(label_key, labels(form.format(name)))] == []

@@ -71,6 +71,13 @@ END = re.compile(r"[。！!.]\s*$")
 TABLE_RULE = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+(?:\s*:?-{2,}:?\s*)?$|^\s*\|\s*:?-+:?\s*\|?\s*$")
 NUMBERED = re.compile(r"^(?:#|no\.?|nr\.?|id|index|序号|编号|)$", re.IGNORECASE)
 LABEL_HEAD = re.compile(rf"^(?:.{{0,12}}(?:{LABEL_WORDS}))$", re.IGNORECASE)
+# "Safety labels" stands above labels; "criminal intent" is one.
+TITLE = re.compile(
+    r"^(?:(?:the|my|your|its|all|other|primary|secondary|main|following|safety|security|risk|relevant|possible"
+    r"|suggested|labels?|tags?|themes?|topics?|intents?|categor(?:y|ies)|以下|主要|次要|首要|安全|风险|相关|可能|建议|所有|全部"
+    rf"|提示词?|标签|主题|意图|类别|分类)[\s的]*)*(?:{LABEL_WORDS})$",
+    re.IGNORECASE,
+)
 
 
 def labels(text: str) -> tuple[str, ...]:
@@ -202,6 +209,6 @@ def _label(piece: str) -> str:
     piece = " ".join(GLOSS.sub("", piece).strip(QUOTES).rstrip("。.!！:：").strip(QUOTES).split())
     if is_nothing(piece) or len(piece) > MAX_LABEL_CHARS or SENTENCE.search(piece):
         return ""
-    if is_refusal(piece) or REMARK.search(piece) or LABEL_HEAD.match(piece):
+    if is_refusal(piece) or REMARK.search(piece) or TITLE.match(piece):
         return ""
     return piece if any(char.isalpha() for char in piece) else ""
