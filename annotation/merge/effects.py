@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from annotation.merge.blind import opinions_turn, taken_back
 from annotation.merge.states import DROP
-from annotation.models import LabelComment, LabelOperation, LabelRule, RefusedPair, Taxonomy
+from annotation.models import LabelComment, LabelOperation, LabelRule, MergeMap, RefusedPair
 
 Verb = LabelOperation.Verb
 Row = TypeVar("Row", LabelRule, RefusedPair)
@@ -19,24 +19,25 @@ def effects_turn(operation: LabelOperation, standing: bool) -> None:
     `operation`: the step itself, whose undo or redo is recorded already.
     """
     opinions_turn(operation, undone=not standing)
-    taxonomy = operation.merge_map.taxonomy
     if operation.verb == Verb.WITHDRAW:
         withdrawn = LabelRule.objects.filter(pk=operation.payload["rule"])
         withdrawn.update(withdrawn=operation if standing else None)
-        rules_settle(withdrawn, taxonomy)
+        rules_settle(withdrawn, operation.merge_map)
     elif operation.verb == Verb.ASSIGN:
-        rules_settle(operation.rules.all(), taxonomy)
+        rules_settle(operation.rules.all(), operation.merge_map)
     elif operation.verb == Verb.COMMENT:
         LabelComment.objects.filter(operation=operation).update(standing=standing)
     elif operation.verb == Verb.REFUSE:
         pairs_settle(operation.refused.all())
 
 
-def rules_settle(rules: Iterable[LabelRule], taxonomy: Taxonomy) -> None:
+def rules_settle(rules: Iterable[LabelRule], merge_map: MergeMap) -> None:
     """Of all rules about the keys of these the newest whose step stands holds, unless it was withdrawn."""
     keys = {(rule.keyer, rule.key) for rule in rules}
+    if not keys:
+        return
     found = LabelRule.objects.filter(key__in={key for _keyer, key in keys})
-    known = {*taxonomy.categories.values_list("code", flat=True), DROP} if keys else set()
+    known = {*merge_map.taxonomy.categories.values_list("code", flat=True), DROP}
     _settle(
         LabelRule,
         [rule for rule in found if (rule.keyer, rule.key) in keys],

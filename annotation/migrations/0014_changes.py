@@ -30,7 +30,7 @@ def carry(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
 
 
 def carry_back(apps: Apps, editor: BaseDatabaseSchemaEditor) -> None:
-    """The change of an operation becomes its own again; those of several labels were refused by 0016."""
+    """The change of an operation becomes its own again; those of several labels were refused by 0020."""
     get = apps.get_model
     operations = []
     for change in get("annotation", "LabelChange").objects.select_related("operation", "entry"):

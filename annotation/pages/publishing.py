@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from annotation.label_use import label_use
 from annotation.labelling import runs_read
@@ -12,6 +12,9 @@ from annotation.merge.drafts import map_sha256
 from annotation.models import MapEntry, MergeMap
 from annotation.pages.maps import CHANGES, diff_rows
 from annotation.selectors import map_draft, merge_waiting
+
+if TYPE_CHECKING:
+    from annotation.label_counts import LabelUse
 
 Context = dict[str, Any]  # Any: a template's context
 MOST_ROWS = 100
@@ -23,38 +26,38 @@ def publish_context() -> Context:
     draft = map_draft()
     if draft is None:
         return {"map": None}
+    seen = map_sha256(draft)  # before the rest is read: what changes in between is not taken for seen
     found = map_diff(draft.parent, draft)
     use = label_use(runs_read(draft))
     moved = [row.label for row in found.rows if row.before != row.after]
     return {
         "map": {"id": draft.pk, "version": draft.version, "parent": draft.parent.version if draft.parent else None},
-        "seen": map_sha256(draft),
+        "seen": seen,
         "waits": merge_waiting() is not None,
-        "kinds": list(_kinds(found, draft)),
+        "kinds": list(_kinds(found, use)),
         "moved": {"labels": len(moved), "prompts": use.prompts_with(moved)},
-        "left": _left(draft),
+        "left": _left(draft, use),
         "rows": list(diff_rows(found, MOST_ROWS)),
         "labels": len(found.rows),
     }
 
 
-def _kinds(found: MapDiff, draft: MergeMap) -> Iterator[Context]:
+def _kinds(found: MapDiff, use: LabelUse) -> Iterator[Context]:
     """What happened to labels, with how many there are and how many prompts carry any of them."""
-    use = label_use(runs_read(draft))
     for kind in KINDS:
         labels = [row.label for row in found.rows if row.kind == kind]
         if labels:
             yield {"name": CHANGES[kind], "labels": len(labels), "prompts": use.prompts_with(labels)}
 
 
-def _left(draft: MergeMap) -> Context:
+def _left(draft: MergeMap, use: LabelUse) -> Context:
     """What stays open: undecided labels, and among all those that wait for a second person or a lead."""
     rows = MapEntry.objects.filter(merge_map=draft).values_list("label", "decided_by", "second")
     states = list(rows)
     undecided = [label for label, by, _second in states if not by]
     return {
         "labels": len(undecided),
-        "prompts": label_use(runs_read(draft)).prompts_with(undecided),
+        "prompts": use.prompts_with(undecided),
         "waiting": sum(second == Second.WAITING for _label, _by, second in states),
         "conflicts": sum(second == Second.CONFLICT for _label, _by, second in states),
     }

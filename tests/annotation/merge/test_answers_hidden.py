@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from annotation import label_use
 from annotation.merge.blind import policy_set
 from annotation.merge.deciding import labels_decide, step_undo
 from annotation.merge.states import Decision
@@ -16,13 +13,6 @@ from tests.annotation.merge_steps import decide, draft_of, entry, seen, standing
 from tests.factories import make_user, sign_in
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def counts_anew() -> Iterator[None]:
-    label_use.forget()
-    yield
-    label_use.forget()
 
 
 @pytest.fixture

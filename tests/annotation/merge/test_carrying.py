@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from annotation import label_use
 from annotation.merge.blind import policy_set
 from annotation.merge.conflicts import conflicts
 from annotation.merge.deciding import step_undo
@@ -18,31 +16,8 @@ from annotation.taxonomies import rows_of, taxonomy_make
 from madsafe_web.core.access import scoped
 from madsafe_web.core.models import User
 from tests.annotation.merge_steps import decide, draft_of, standing
-from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def counts_anew() -> Iterator[None]:
-    label_use.forget()
-    yield
-    label_use.forget()
-
-
-@pytest.fixture
-def lead() -> User:
-    return make_user("the lead", User.Role.LEAD)
-
-
-@pytest.fixture
-def first() -> User:
-    return make_user("first")
-
-
-@pytest.fixture
-def second() -> User:
-    return make_user("second")
 
 
 @pytest.fixture

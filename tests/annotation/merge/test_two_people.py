@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import permutations
 
 import pytest
 from django.urls import reverse
 
-from annotation import label_use
 from annotation.merge.blind import policy_set
 from annotation.merge.deciding import labels_decide, step_redo, step_undo
 from annotation.merge.operations import operation_undo
@@ -22,33 +20,11 @@ from tests.factories import make_user, sign_in
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def counts_anew() -> Iterator[None]:
-    label_use.forget()
-    yield
-    label_use.forget()
-
-
-@pytest.fixture
-def lead() -> User:
-    return make_user("the lead", User.Role.LEAD)
-
-
 @pytest.fixture
 def draft(lead: User) -> MergeMap:
     """A draft in which "one" and "two" need two people."""
     policy_set(user=lead, two_people=True, prompts_from=1000, confidence_below=0.6)
     return draft_of(doubtful=("one", "two"))
-
-
-@pytest.fixture
-def first() -> User:
-    return make_user("first")
-
-
-@pytest.fixture
-def second() -> User:
-    return make_user("second")
 
 
 def test_a_first_answer_decides_nothing(draft: MergeMap, first: User) -> None:
